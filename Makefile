@@ -1,0 +1,55 @@
+# Two commands matter: `make demo` and `make test`. Each does its own set-up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PALIMPSEST_DATA ?= $(CURDIR)/var
+
+.PHONY: demo test smoke setup lock style types imports unit journeys docs
+
+demo: setup
+	@$(BIN)/python -m demo
+
+smoke: setup
+	@$(BIN)/python -m demo.smoke
+
+test: style types imports unit journeys docs smoke
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Palimpsest needs Python 3.11 or newer.")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked packages into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Needs uv (pip install uv); the lock names hashes and no download address.
+lock:
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --quiet --upgrade --output-file requirements.lock
+
+style: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/djlint --quiet --check --lint templates
+	$(BIN)/python -m numpydoc.hooks.validate_docstrings $$(git ls-files 'processing/science/*.py' 'catalogue/storage/*.py' \
+	  catalogue/access.py catalogue/registration.py catalogue/lineage.py)
+
+types: setup
+	$(BIN)/mypy
+
+imports: setup
+	$(BIN)/lint-imports
+
+unit: setup
+	$(BIN)/pytest --ignore tests/journeys --ignore tests/docs
+
+journeys: setup
+	@$(BIN)/python -m tests.journeys.browser
+	$(BIN)/pytest tests/journeys
+
+docs: setup
+	$(BIN)/pytest tests/docs
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+	$(BIN)/python manage.py makemigrations --check --dry-run

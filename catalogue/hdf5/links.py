@@ -1,0 +1,178 @@
+"""Follow links name by name: HDF5 itself would open any file that a link names."""
+
+from collections import deque
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import h5py
+
+from catalogue.hdf5.findings import refused, shown, shown_path
+from catalogue.hdf5.manifest import AbsentError, Manifest, OutsideError
+from catalogue.hdf5.opening import open_file
+
+SOFT_HOPS = 16  # more links in a row are a loop or meant to tire us
+FILE_HOPS = 8
+
+Key = tuple[str, int]
+"""A file and the address of an object in it."""
+
+
+class DanglingError(Exception):
+    """A link or path behind which there is nothing; the text says what is missing."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """An object (group, field or named type) and the registered name of its file."""
+
+    file: str
+    object: h5py.HLObject
+
+    @property
+    def key(self) -> Key:
+        """What is the same for two paths to one object."""
+        return self.file, h5py.h5o.get_info(self.object.id).addr
+
+
+class OpenFiles:
+    """
+    The files of one dataset, each opened once and read-only.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Which files there are.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self._open: dict[str, h5py.File] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for file in self._open.values():
+            file.close()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The registered names of the files opened so far."""
+        return tuple(self._open)
+
+    def root(self, name: str) -> Place:
+        """
+        Return the root group of a file, opening it if need be.
+
+        Raises
+        ------
+        RefusedFileError
+            If the file cannot be opened.
+        """
+        if name not in self._open:
+            self._open[name] = open_file(self.manifest.places[name], name)
+        return Place(name, self._open[name]["/"])
+
+    def follow(self, start: Place, path: str) -> Place:
+        """
+        Return the object at a path, going through links of the same dataset only.
+
+        Parameters
+        ----------
+        start : Place
+            The group from which a relative path counts.
+        path : str
+            Names separated by ``/``; absolute from the root of the file.
+
+        Raises
+        ------
+        DanglingError
+            If there is nothing at that path.
+        RefusedFileError
+            If the path leaves the dataset or goes round in circles.
+        """
+        return _Walk(self, start).go(path)
+
+
+class _Walk:
+    """One way through links; it remembers how many it has taken."""
+
+    def __init__(self, files: OpenFiles, start: Place) -> None:
+        self._files = files
+        self._here = start
+        self._soft = 0
+        self._file = 0
+        self._names: deque[str] = deque()
+
+    def go(self, path: str) -> Place:
+        self._splice(path)
+        while self._names:
+            self._step(self._names.popleft())
+        return self._here
+
+    def _splice(self, path: str) -> None:
+        if path.startswith("/"):
+            self._here = self._files.root(self._here.file)
+        self._names.extendleft(name for name in reversed(path.split("/")) if name not in {"", "."})
+
+    def _step(self, name: str) -> None:
+        group = self._here.object
+        link = group.get(name, getlink=True) if isinstance(group, h5py.Group) else None
+        match link:
+            case h5py.HardLink():
+                self._here = Place(self._here.file, open_member(self._here, name))
+            case h5py.SoftLink():
+                self._soft_link(link.path)
+            case h5py.ExternalLink():
+                self._external_link(link.filename, link.path)
+            case _:
+                missing = f"there is no {shown(name)} in {shown_path(str(group.name))}"
+                raise DanglingError(missing)
+
+    def _soft_link(self, path: str) -> None:
+        self._soft += 1
+        if self._soft > SOFT_HOPS:
+            reason = f"has a link to {shown_path(path)} that leads in a circle. Remove it."
+            raise refused("file-link-loop", reason, self._here.file)
+        self._splice(path)
+
+    def _external_link(self, link: str, path: str) -> None:
+        self._file += 1
+        if self._file > FILE_HOPS:
+            reason = f"is one of more than {FILE_HOPS} files that link to each other in a row."
+            raise refused("file-link-loop", reason, self._here.file)
+        try:
+            target = self._files.manifest.locate(link, beside=self._here.file)
+        except OutsideError:
+            reason = (
+                f"links to {shown(link)}, which is not a file of this dataset. "
+                "Copy the target into the dataset's folder and link to it by a relative name."
+            )
+            raise refused("file-external-link", reason, self._here.file) from None
+        except AbsentError as absent:
+            raise DanglingError(f"the linked file {shown(str(absent))} is not there") from None
+        self._here = self._files.root(target)
+        self._splice(path)
+
+
+def open_member(group: Place, name: str) -> h5py.HLObject:
+    """
+    Open what a hard link names.
+
+    Raises
+    ------
+    RefusedFileError
+        If the object is damaged.
+    """
+    try:
+        return group.object[name]
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError):
+        where = f"{str(group.object.name).rstrip('/')}/{name}"
+        reason = f"is damaged at {shown_path(where)}. Copy it again."
+        raise refused("file-unreadable", reason, group.file) from None

@@ -1,0 +1,141 @@
+import uuid
+
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
+from django.db import models
+
+from catalogue.models.facility import EmbargoPolicy, Facility, Instrument, Store, Technique
+from catalogue.models.people import User
+from catalogue.models.proposal import Proposal, Sample
+
+
+class Dataset(models.Model):
+    """
+    Files with one identifier, raw or derived.
+
+    Read them through ``catalogue.access`` only, which knows who may see which, and
+    write them through ``catalogue.registration`` only.
+    """
+
+    class Kind(models.TextChoices):
+        RAW = "raw", "raw"
+        DERIVED = "derived", "derived"
+
+    pid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    content = models.CharField(max_length=40)  # nexus-scan, poni, xrd-map: what recipes ask for
+    title = models.CharField(max_length=500)
+    facility = models.ForeignKey(Facility, models.PROTECT, related_name="datasets")
+    instrument = models.ForeignKey(
+        Instrument, models.PROTECT, null=True, blank=True, related_name="datasets"
+    )
+    samples = models.ManyToManyField(Sample, blank=True, related_name="datasets")
+    techniques = models.ManyToManyField(Technique, blank=True, related_name="datasets")
+    owner = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="datasets")
+    policy = models.ForeignKey(EmbargoPolicy, models.PROTECT, null=True, blank=True)
+    licence = models.CharField(max_length=40, blank=True)  # SPDX, once open
+    start_time = models.DateTimeField(null=True, blank=True)
+    end_time = models.DateTimeField(null=True, blank=True)
+    run_number = models.PositiveIntegerField(null=True, blank=True)
+    registered_at = models.DateTimeField(auto_now_add=True)
+    size = models.BigIntegerField(default=0)
+    file_count = models.PositiveIntegerField(default=0)
+    digest = models.CharField(max_length=64)  # of all files: what a run key names
+    thumbnail = models.CharField(max_length=64, blank=True)  # sha256 in the content store
+    warnings = models.JSONField(default=list, blank=True)
+    search = SearchVectorField(null=True)
+
+    class Meta:
+        indexes = [
+            GinIndex(fields=["search"], name="dataset_search"),
+            models.Index(models.F("start_time").desc(nulls_last=True), "id", name="dataset_newest"),
+            models.Index(fields=["digest"], name="dataset_digest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Guard(models.Model):
+    """
+    One condition on reading a dataset; all of a dataset's guards must let a person pass.
+
+    A raw dataset has one, a derived dataset one for each proposal it stems from. A
+    guard lets everybody pass from ``opens_on`` (never, if null), and before that the
+    members of its proposal and the staff of its instrument.
+    """
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="guards")
+    proposal = models.ForeignKey(Proposal, models.PROTECT, null=True, blank=True)
+    instrument = models.ForeignKey(Instrument, models.PROTECT, null=True, blank=True)
+    opens_on = models.DateField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["dataset", "proposal", "instrument"],
+                name="one_guard_per_origin",
+                nulls_distinct=False,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.proposal or self.instrument} until {self.opens_on}"
+
+
+class DataFile(models.Model):
+    """One file of a dataset; the first in order is the one to open."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="files")
+    position = models.PositiveIntegerField()
+    path = models.CharField(max_length=1000)  # relative, with "/"
+    size = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    media_type = models.CharField(max_length=100)
+    store = models.ForeignKey(Store, models.PROTECT)
+    key = models.CharField(max_length=1200)  # where in the store
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "path"], name="one_path_per_dataset")
+        ]
+        indexes = [
+            models.Index(fields=["sha256"], name="file_sha256"),
+            models.Index(fields=["store", "key"], name="file_place"),
+        ]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class Parameter(models.Model):
+    """
+    A catalogued quantity: as written, and as a number in SI base units.
+
+    Exactly one of ``number`` and ``text`` is set; ``si_number`` is null where the unit
+    is unknown.
+    """
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="parameters")
+    name = models.CharField(max_length=200)
+    number = models.FloatField(null=True, blank=True)
+    text = models.CharField(max_length=1000, blank=True)
+    unit = models.CharField(max_length=60, blank=True)
+    si_number = models.FloatField(null=True, blank=True)
+    si_unit = models.CharField(max_length=60, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "name"], name="one_value_per_name"),
+            models.CheckConstraint(
+                condition=models.Q(number__isnull=True) | models.Q(text=""),
+                name="number_or_text",
+            ),
+        ]
+        indexes = [models.Index(fields=["name", "si_unit", "si_number"], name="parameter_range")]
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.text if self.number is None else self.number} {self.unit}"

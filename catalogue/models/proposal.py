@@ -1,0 +1,68 @@
+import uuid
+
+from django.db import models
+
+from catalogue.models.facility import EmbargoPolicy, Facility
+from catalogue.models.people import User
+
+
+class Proposal(models.Model):
+    """A granted request for beamtime: the unit of membership and embargo."""
+
+    pid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    facility = models.ForeignKey(Facility, models.PROTECT, related_name="proposals")
+    number = models.CharField(max_length=60)
+    title = models.CharField(max_length=500)
+    abstract = models.TextField(blank=True)
+    start_date = models.DateField(null=True, blank=True)
+    end_date = models.DateField(null=True, blank=True)
+    policy = models.ForeignKey(EmbargoPolicy, models.PROTECT, null=True, blank=True)
+    members = models.ManyToManyField(User, through="Membership", related_name="proposals")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["facility", "number"], name="one_number_per_facility")
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class Membership(models.Model):
+    class Role(models.TextChoices):
+        PI = "pi", "principal investigator"
+        CO_PROPOSER = "co_proposer", "co-proposer"
+        LOCAL_CONTACT = "local_contact", "local contact"
+        MEMBER = "member", "member"
+
+    person = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+    proposal = models.ForeignKey(Proposal, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=20, choices=Role.choices, default=Role.MEMBER)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["person", "proposal"], name="one_role_per_person")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person} in {self.proposal}"
+
+
+class Sample(models.Model):
+    pid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    proposal = models.ForeignKey(
+        Proposal, models.CASCADE, null=True, blank=True, related_name="samples"
+    )
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    chemical_formula = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["proposal", "name"], name="one_sample_name", nulls_distinct=False
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,147 @@
+"""
+One table from errors to problems, for pages and REST alike (RFC 9457).
+
+The nearest ancestor of an error decides; the error's public attributes become members
+of the problem. What the framework refuses is ``about:blank``.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from catalogue import errors as catalogue
+from processing import errors as processing
+
+CONTENT_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class ProblemType:
+    """A kind of problem: ``slug`` ends its address, /problems/#slug."""
+
+    slug: str
+    status: int
+    title: str
+
+
+TYPES: dict[type[Exception], ProblemType] = {
+    catalogue.CatalogueError: ProblemType("catalogue", 400, "The catalogue refuses this"),
+    catalogue.UnknownDatasetError: ProblemType("no-dataset", 404, "No such dataset"),
+    catalogue.UnknownFileError: ProblemType("no-file", 404, "No such file"),
+    catalogue.NotPermittedError: ProblemType("not-permitted", 403, "Not permitted"),
+    catalogue.RefusedFileError: ProblemType("file-refused", 422, "A file was refused"),
+    catalogue.ContentChangedError: ProblemType("content-changed", 409, "Other content"),
+    catalogue.RegistrationError: ProblemType("registration", 422, "Cannot be registered"),
+    catalogue.DeclarationError: ProblemType("declaration", 422, "facility.toml has faults"),
+    catalogue.StoreError: ProblemType("no-storage", 503, "A store is not available"),
+    catalogue.ChecksumError: ProblemType("checksum", 409, "The bytes have changed"),
+    processing.ProcessingError: ProblemType("processing", 400, "Processing refuses this"),
+    processing.UnknownRecipeError: ProblemType("no-recipe", 404, "No such recipe"),
+    processing.UnknownProcessingRunError: ProblemType(
+        "no-processing-run", 404, "No such processing run"
+    ),
+    processing.RecipeDefinitionError: ProblemType("recipe-definition", 422, "Not a valid recipe"),
+    processing.RecipeParameterError: ProblemType("parameters", 422, "Parameters out of bounds"),
+    processing.RecipeInputError: ProblemType("inputs", 422, "Datasets do not fit the recipe"),
+    processing.ProcessingRunEndedError: ProblemType("ended", 409, "The processing run has ended"),
+    processing.LeaseLostError: ProblemType("lease-lost", 409, "The attempt was taken over"),
+    processing.EngineError: ProblemType("no-engine", 503, "The engine is not available"),
+}
+
+# Members of a problem that RFC 9457 defines: an error's attributes never overwrite them.
+_OWN = {"type", "status", "title", "detail", "instance", "args"}
+
+
+def problem_type(error: Exception) -> ProblemType | None:
+    """Return the row of the nearest ancestor, None for errors that are not ours."""
+    return next((TYPES[kind] for kind in type(error).__mro__ if kind in TYPES), None)
+
+
+def describe(error: Exception) -> dict[str, Any] | None:
+    """Write one of our errors as a problem; None for errors that are not ours."""
+    kind = problem_type(error)
+    if kind is None:
+        return None
+    members = {
+        name: _plain(value)
+        for name, value in vars(error).items()
+        if not name.startswith("_") and name not in _OWN
+    }
+    if isinstance(error, processing.RecipeParameterError):
+        members = {"errors": members["faults"]}
+    return members | {
+        "type": f"/problems/#{kind.slug}",
+        "status": kind.status,
+        "title": kind.title,
+        "detail": str(error),
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def respond(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Answer a REST call that failed; None makes it the server's own fault."""
+    if problem := describe(error):
+        return Response(problem, status=problem["status"], content_type=CONTENT_TYPE)
+    response = exception_handler(error, context)
+    if response is None:
+        return None
+    if isinstance(error, Http404):
+        error = exceptions.NotFound()
+    response.data = _from_framework(error, response)
+    response.content_type = CONTENT_TYPE
+    return response
+
+
+def _from_framework(error: Exception, response: Response) -> dict[str, Any]:
+    problem: dict[str, Any] = {"type": "about:blank", "status": response.status_code}
+    problem["title"] = response.status_text
+    if isinstance(error, exceptions.ValidationError) and isinstance(error.detail, Mapping):
+        problem["detail"] = "Some fields are missing or wrong; see errors."
+        problem["errors"] = [
+            {"pointer": f"#/{name}", "detail": str(_first(texts))}
+            for name, texts in error.detail.items()
+        ]
+    else:
+        detail = getattr(error, "detail", str(error))
+        problem["detail"] = str(_first(detail))
+    return problem
+
+
+def _first(value: Any) -> Any:
+    return value[0] if isinstance(value, list) and value else value
+
+
+class ProblemPageMiddleware:
+    """Show a page's failure as the same problem in HTML."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        problem = describe(error)
+        if problem is None:
+            return None
+        return render(request, "problem.html", {"problem": problem}, status=problem["status"])
+
+
+def list_problems(request: HttpRequest) -> HttpResponse:
+    """Explain every kind of problem on one page."""
+    types = sorted(TYPES.values(), key=lambda kind: (kind.status, kind.slug))
+    return render(request, "problems.html", {"types": types})

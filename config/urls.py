@@ -1,0 +1,16 @@
+"""Every address of the site."""
+
+from django.contrib.auth import views as auth
+from django.urls import URLPattern, URLResolver, include, path
+
+from config.problems import list_problems
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("catalogue.urls")),
+    path("", include("processing.urls")),
+    path("api/v1/", include("catalogue.api.urls")),
+    path("api/v1/", include("processing.api.urls")),
+    path("problems/", list_problems, name="problems"),
+    path("sign-in/", auth.LoginView.as_view(template_name="sign_in.html"), name="login"),
+    path("sign-out/", auth.LogoutView.as_view(), name="logout"),
+]

@@ -1,0 +1,100 @@
+"""
+What processing refuses.
+
+::
+
+    ProcessingError
+    ├── UnknownRecipeError            no such recipe, or not that version
+    ├── UnknownProcessingRunError     missing, or not visible to this person
+    ├── RecipeDefinitionError         a function that cannot become a recipe
+    ├── RecipeParameterError          parameters outside the manifest's schema
+    ├── RecipeInputError              datasets that do not fit the recipe's roles
+    ├── ProcessingRunEndedError       an act on a run that has ended
+    ├── LeaseLostError                another worker has taken the run over
+    └── EngineError                   the engine cannot be reached
+"""
+
+from dataclasses import dataclass
+
+
+class ProcessingError(Exception):
+    """Root of all that processing refuses; the text tells the next step."""
+
+
+class UnknownRecipeError(ProcessingError):
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"There is no recipe {name}. The page of recipes lists those that are registered."
+        )
+
+
+class UnknownProcessingRunError(ProcessingError):
+    def __init__(self, uuid: str) -> None:
+        self.uuid = uuid
+        super().__init__(f"There is no processing run {uuid} that you may see.")
+
+
+class RecipeDefinitionError(ProcessingError):
+    def __init__(self, recipe: str, reason: str) -> None:
+        self.recipe = recipe
+        self.reason = reason
+        super().__init__(f"Recipe {recipe}: {reason}")
+
+
+@dataclass(frozen=True)
+class ParameterFault:
+    """One parameter at fault: ``pointer`` is a JSON pointer, "#/parameters/bins"."""
+
+    pointer: str
+    detail: str
+
+    @property
+    def name(self) -> str:
+        """First name below ``parameters``: the form field it belongs to."""
+        parts = self.pointer.split("/")
+        return parts[2] if len(parts) > 2 else ""
+
+
+class RecipeParameterError(ProcessingError):
+    def __init__(self, faults: list[ParameterFault]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(f"{f.name or 'parameters'}: {f.detail}" for f in faults))
+
+
+class RecipeInputError(ProcessingError):
+    """
+    Datasets that do not fit a recipe's roles.
+
+    Parameters
+    ----------
+    role : str
+        The role of the recipe at fault, "geometry".
+    reason : str
+        What was given, what is expected, and what to do.
+    """
+
+    def __init__(self, role: str, reason: str) -> None:
+        self.role = role
+        self.reason = reason
+        super().__init__(f"{role}: {reason}")
+
+
+class ProcessingRunEndedError(ProcessingError):
+    def __init__(self, uuid: str, state: str) -> None:
+        self.uuid = uuid
+        self.state = state
+        super().__init__(f"This processing run has {state} and changes no more. Launch it again.")
+
+
+class LeaseLostError(ProcessingError):
+    def __init__(self, uuid: str, fence: int) -> None:
+        self.uuid = uuid
+        self.fence = fence
+        super().__init__(f"Attempt {fence} of processing run {uuid} no longer holds the lease.")
+
+
+class EngineError(ProcessingError):
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)

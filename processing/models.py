@@ -1,0 +1,215 @@
+import uuid
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from catalogue.models import Activity, Dataset, Store, User
+
+
+class Recipe(models.Model):
+    """One version of a recipe, by its manifest; the code itself is never imported here."""
+
+    name = models.CharField(max_length=64)
+    version = models.CharField(max_length=40)
+    title = models.CharField(max_length=200)
+    manifest = models.JSONField()
+    digest = models.CharField(max_length=64)
+    registered_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["name", "version"], name="one_manifest_per_version")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+class ProductRule(models.Model):
+    """A sentence of facility.toml: this recipe for those datasets."""
+
+    slug = models.SlugField(unique=True)
+    recipe = models.ForeignKey(Recipe, models.PROTECT, related_name="rules")
+    selection = models.JSONField(default=dict)  # which datasets: kind, instrument, technique
+    subject = models.CharField(max_length=60)  # the role that gets the matching dataset
+    inputs = models.JSONField(default=dict)  # role -> how to pick the other datasets
+    parameters = models.JSONField(default=dict)
+    keep = models.CharField(max_length=20)
+    archive = models.ForeignKey(Store, models.PROTECT, null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class ProcessingRun(models.Model):
+    """
+    One execution of a recipe, and at once its place in the queue.
+
+    The rows are the queue: there is no second truth. ``fence`` goes up with every
+    claim and every later write carries it, so a worker that lost its lease can write
+    nothing. Rows in a final state are immutable (a trigger holds them).
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "queued"
+        RUNNING = "running", "running"
+        SUCCEEDED = "succeeded", "succeeded"
+        FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    recipe = models.ForeignKey(Recipe, models.PROTECT, related_name="processing_runs")
+    parameters = models.JSONField()
+    run_key = models.CharField(max_length=64)
+    key_document = models.TextField()
+    requested_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, blank=True, related_name="processing_runs"
+    )
+    rule = models.ForeignKey(ProductRule, models.SET_NULL, null=True, blank=True)
+    clock = models.DateTimeField()  # what the recipe takes for now: kept over retries
+    seed = models.BigIntegerField()
+
+    state = models.CharField(
+        max_length=10, choices=State.choices, default=State.QUEUED, db_default=State.QUEUED
+    )
+    priority = models.SmallIntegerField(default=0, db_default=0)
+    not_before = models.DateTimeField(db_default=Now())
+    attempt = models.SmallIntegerField(default=0, db_default=0)
+    max_attempts = models.SmallIntegerField(default=3, db_default=3)
+    fence = models.IntegerField(default=0, db_default=0)
+    owner = models.CharField(max_length=120, blank=True)  # the worker that holds the lease
+    lease_until = models.DateTimeField(null=True, blank=True)
+    cancel_requested = models.BooleanField(default=False, db_default=False)
+
+    queued_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    progress_done = models.PositiveIntegerField(default=0)
+    progress_total = models.PositiveIntegerField(default=0)
+    stage = models.CharField(max_length=100, blank=True)
+    problem = models.JSONField(null=True, blank=True)  # ticket.Failure of the last attempt
+    usage = models.JSONField(null=True, blank=True)
+    result_digest = models.CharField(max_length=64, blank=True)
+    activity = models.OneToOneField(
+        Activity, models.PROTECT, null=True, blank=True, related_name="processing_run"
+    )
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            # Two presses of Launch give one run.
+            models.UniqueConstraint(
+                fields=["run_key"],
+                condition=Q(state__in=["queued", "running"]),
+                name="one_live_run_per_key",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="running", lease_until__isnull=False)
+                | (~Q(state="running") & Q(lease_until__isnull=True)),
+                name="a_lease_while_running",
+            ),
+        ]
+        indexes = [
+            models.Index(F("priority").desc(), "id", condition=Q(state="queued"), name="run_queue"),
+            models.Index(fields=["lease_until"], condition=Q(state="running"), name="run_leases"),
+            models.Index(
+                fields=["run_key", "id"], condition=Q(state="succeeded"), name="run_known_results"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.recipe} {self.uuid}"
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in {self.State.SUCCEEDED, self.State.FAILED, self.State.CANCELLED}
+
+
+class RunInput(models.Model):
+    """A dataset given to one role of a processing run."""
+
+    processing_run = models.ForeignKey(ProcessingRun, models.CASCADE, related_name="inputs")
+    dataset = models.ForeignKey(Dataset, models.PROTECT, related_name="run_inputs")
+    role = models.CharField(max_length=60)
+    position = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ["role", "position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["processing_run", "role", "position"], name="one_dataset_per_place"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.dataset}"
+
+
+class LogEntry(models.Model):
+    """One line that a recipe, or the engine about it, has written."""
+
+    processing_run = models.ForeignKey(ProcessingRun, models.CASCADE, related_name="log")
+    fence = models.IntegerField()
+    level = models.CharField(max_length=10)
+    text = models.TextField()
+    written_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name_plural = "log entries"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Product(models.Model):
+    """What a product rule wants for one dataset, and the run that fulfils it."""
+
+    rule = models.ForeignKey(ProductRule, models.CASCADE, related_name="products")
+    subject = models.ForeignKey(Dataset, models.CASCADE, related_name="products")
+    processing_run = models.ForeignKey(
+        ProcessingRun, models.PROTECT, null=True, blank=True, related_name="products"
+    )
+    # Why there is none: a sentence, empty while all is well.
+    blocked = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["rule", "subject"], name="one_product_per_subject")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rule} of {self.subject}"
+
+
+class ArchiveCopy(models.Model):
+    """The outbox of the archive: one derived dataset that has to be in one store."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "waiting"
+        COPYING = "copying", "copying"
+        ARCHIVED = "archived", "archived"
+        FAILED = "failed", "failed"
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="archive_copies")
+    store = models.ForeignKey(Store, models.PROTECT)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    attempt = models.SmallIntegerField(default=0)
+    fence = models.IntegerField(default=0)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    not_before = models.DateTimeField(db_default=Now())
+    files_done = models.PositiveIntegerField(default=0)
+    bytes_done = models.BigIntegerField(default=0)
+    problem = models.CharField(max_length=500, blank=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "archive copies"
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "store"], name="one_copy_per_store")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dataset} in {self.store}"

@@ -1,0 +1,147 @@
+"""The manifest: one JSON document per recipe version, read by all who never import it."""
+
+import math
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from catalogue.digests import canonical_json, sha256_of_text
+from processing.errors import ParameterFault, RecipeParameterError
+from processing.ticket import Limits
+
+JsonObject = dict[str, JsonValue]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class InputSlot(_Document):
+    """A role that takes datasets whose content is one of ``contents``."""
+
+    contents: tuple[str, ...]
+    optional: bool = False
+    many: bool = False
+    description: str = ""
+
+
+class OutputSlot(_Document):
+    content: str
+
+
+class Environment(_Document):
+    """The packages that a recipe declares, with versions, and their digest."""
+
+    packages: dict[str, str]
+    python: str
+    digest: str
+
+
+class Manifest(_Document):
+    """
+    What a recipe is, takes, can be told and brings.
+
+    ``parameters`` is a JSON Schema 2020-12 object without additional properties. A
+    property may carry ``unit`` (shown beside its label) and ``advanced`` (folded away).
+    """
+
+    manifest: int = 1
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{1,62}$")
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    title: str
+    description: str
+    entry: str
+    inputs: dict[str, InputSlot]
+    parameters: dict[str, Any]
+    outputs: dict[str, OutputSlot]
+    resources: Limits
+    environment: Environment
+    deterministic: bool = True
+
+    @property
+    def digest(self) -> str:
+        """Digest of all but the environment, which changes without the recipe's doing."""
+        return sha256_of_text(canonical_json(self.model_dump(mode="json", exclude={"environment"})))
+
+    def validate_parameters(self, given: JsonObject) -> JsonObject:
+        """
+        Check parameters against the schema and fill in the defaults.
+
+        Equal choices come back equal: ``{}`` and ``{"bins": 1000}`` give the same
+        object, 1000.0 for an integer becomes 1000, 1 for a number 1.0, and -0.0 is 0.0.
+
+        Raises
+        ------
+        RecipeParameterError
+            With every fault at once, each with a JSON pointer.
+        """
+        validator = Draft202012Validator(self.parameters)
+        faults = [_describe(error) for error in validator.iter_errors(given)]
+        faults += [
+            ParameterFault(f"#/parameters/{name}", "must be a finite number")
+            for name, value in given.items()
+            if not _is_finite(value)
+        ]
+        if faults:
+            raise RecipeParameterError(faults)
+        properties: dict[str, Any] = self.parameters.get("properties", {})
+        return {
+            name: _normalise(given.get(name, schema.get("default")), schema)
+            for name, schema in sorted(properties.items())
+        }
+
+
+def _is_finite(value: JsonValue) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, list):
+        return all(_is_finite(item) for item in value)
+    return True
+
+
+def _normalise(value: JsonValue, schema: dict[str, Any]) -> JsonValue:
+    """Give equal numbers one spelling, so that they give one run key."""
+    if isinstance(value, list):
+        items = schema.get("prefixItems") or [_branch(schema).get("items", {})] * len(value)
+        if "anyOf" in schema:
+            items = _branch(schema).get("prefixItems", items)
+        return [_normalise(item, sub) for item, sub in zip(value, items, strict=False)]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    if _branch(schema).get("type") == "integer":
+        return int(value)
+    return float(value) + 0.0  # -0.0 + 0.0 is 0.0
+
+
+def _branch(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the branch of an optional parameter that is not null."""
+    branches: list[dict[str, Any]] = schema.get("anyOf", [schema])
+    return next((b for b in branches if b.get("type") != "null"), schema)
+
+
+def _describe(error: ValidationError) -> ParameterFault:
+    """Say in a sentence what is wrong with one parameter."""
+    path = "/".join(str(part) for part in error.absolute_path)
+    value = error.validator_value
+    texts = {
+        "minimum": f"must be at least {value}",
+        "exclusiveMinimum": f"must be more than {value}",
+        "maximum": f"must be at most {value}",
+        "exclusiveMaximum": f"must be less than {value}",
+        "type": f"must be of type {value}",
+        "enum": "must be one of " + ", ".join(map(str, value if isinstance(value, list) else [])),
+        "additionalProperties": "this recipe has no such parameter",
+        "required": error.message,
+    }
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
+        path = next((name for name in error.instance if name not in known), path)
+    if error.validator == "anyOf" and error.context:
+        branch = next((c for c in error.context if c.validator != "type"), None)
+        return (
+            _describe(branch) if branch else ParameterFault(f"#/parameters/{path}", error.message)
+        )
+    detail = texts.get(str(error.validator), error.message)
+    return ParameterFault(f"#/parameters/{path}" if path else "#/parameters", detail)

@@ -1,0 +1,306 @@
+"""Azimuthal integration: detector frames to intensity against scattering vector or angle."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pyFAI.integrator.azimuthal import AzimuthalIntegrator
+
+from processing.science.errors import ShapeError, WavelengthError
+from processing.science.poni import Poni, build_integrator
+
+Unit = Literal["q_nm^-1", "q_A^-1", "2th_deg", "2th_rad"]
+Splitting = Literal["full", "bbox", "no"]
+ErrorModel = Literal["poisson", "none"]
+Frame = NDArray[np.number[Any]]
+
+AXIS_UNITS: dict[Unit, str] = {
+    "q_nm^-1": "1/nm",
+    "q_A^-1": "1/angstrom",
+    "2th_deg": "deg",
+    "2th_rad": "rad",
+}
+MIN_ORIENTATION_GAIN = 0.03
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """
+    What to do to every frame of a scan.
+
+    Attributes
+    ----------
+    bins : int
+        Number of bins along the radial axis.
+    unit : str
+        Radial axis as pyFAI names it: q in 1/nm or 1/angstrom, 2 theta in deg or rad.
+    radial_range : tuple of float, optional
+        Edges of the radial axis, in ``unit``; by default all that the detector sees.
+    azimuth_range : tuple of float, optional
+        Sector to take part, in degrees; by default the whole ring.
+    polarization : float or None
+        From -1 (vertical) to 1 (horizontal); None leaves frames uncorrected.
+    solid_angle : bool
+        Whether to divide by the solid angle of each pixel, relative to normal incidence.
+    splitting : str
+        How a pixel is shared among bins: by its outline, its bounding box, or not at all.
+    error_model : str
+        "poisson": the variance of a pixel is its count; "none": no errors.
+    """
+
+    bins: int = 1000
+    unit: Unit = "q_nm^-1"
+    radial_range: tuple[float, float] | None = None
+    azimuth_range: tuple[float, float] | None = None
+    polarization: float | None = 0.95
+    solid_angle: bool = True
+    splitting: Splitting = "full"
+    error_model: ErrorModel = "poisson"
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """
+    One frame reduced to a curve.
+
+    Attributes
+    ----------
+    intensity : ndarray of shape (bins,)
+        In photons per pixel at normal incidence and reference monitor.
+    sigma : ndarray of shape (bins,) or None
+        Standard error of ``intensity``, in the same unit; None without an error model.
+    """
+
+    intensity: NDArray[np.float64]
+    sigma: NDArray[np.float64] | None
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether any bin was reached."""
+        return bool(np.isfinite(self.intensity).any())
+
+
+class FrameIntegrator:
+    """
+    One geometry and one way to reduce, set up once and used for every frame.
+
+    Parameters
+    ----------
+    poni : Poni
+        Geometry and wavelength, in metres.
+    choices : Reduction
+        What to do to every frame.
+    frame_shape : tuple of int
+        Pixels of a frame, (slow, fast).
+    orientation : int
+        Corner of the detector where the first pixel lies, 1 to 4.
+    mask : ndarray of bool of shape (slow, fast), optional
+        True where a pixel is to be ignored, besides those the detector itself lacks.
+
+    Raises
+    ------
+    ShapeError
+        If frames or mask are not those of the detector.
+    WavelengthError
+        If q is asked for and the geometry has no wavelength.
+    GeometryError
+        If pyFAI cannot make the detector.
+    """
+
+    def __init__(
+        self,
+        poni: Poni,
+        choices: Reduction,
+        *,
+        frame_shape: tuple[int, int],
+        orientation: int,
+        mask: NDArray[np.bool_] | None = None,
+    ) -> None:
+        if poni.wavelength_m is None and choices.unit.startswith("q"):
+            raise WavelengthError(
+                f"The geometry has no wavelength, so {choices.unit} cannot be computed. "
+                "Add a Wavelength (in m) to the PONI file, or choose 2th_deg."
+            )
+        if mask is not None and mask.shape != frame_shape:
+            raise ShapeError("mask", expected=frame_shape, found=mask.shape)
+        self.choices = choices
+        self.frame_shape = frame_shape
+        self.integrator = build_integrator(poni, frame_shape, orientation)
+        self.mask = join_masks(self.integrator, mask)
+        self.radial = self._radial_axis()
+
+    def integrate(self, frame: Frame, normalization: float = 1.0) -> Pattern:
+        """
+        Reduce one frame to intensity against the radial axis.
+
+        Pixels that are masked, NaN, negative (gap markers) or hold the largest number
+        of their integer type (dead or overloaded) take no part. A bin that no pixel
+        reaches is NaN: pyFAI answers 0, which would read as "dark here".
+
+        Parameters
+        ----------
+        frame : ndarray of shape (slow, fast)
+            Counts, in photons.
+        normalization : float
+            Monitor relative to its reference: intensities are divided by it.
+
+        Returns
+        -------
+        Pattern
+            Intensity and its standard error.
+
+        Raises
+        ------
+        ShapeError
+            If the frame has another shape than the first.
+        """
+        if frame.shape != self.frame_shape:
+            raise ShapeError("frame", expected=self.frame_shape, found=frame.shape)
+        result = self._call_pyfai(blank_invalid(frame), normalization)
+        reached = np.asarray(result.count) > 0
+        intensity = np.where(reached, result.intensity, np.nan)
+        sigma = None if result.sigma is None else np.where(reached, result.sigma, np.nan)
+        return Pattern(intensity, sigma)
+
+    def _call_pyfai(self, counts: NDArray[np.float32], normalization: float) -> Any:
+        choices = self.choices
+        return self.integrator.integrate1d(
+            counts,
+            choices.bins,
+            unit=choices.unit,
+            radial_range=choices.radial_range,
+            azimuth_range=choices.azimuth_range,
+            mask=self.mask,
+            polarization_factor=choices.polarization,
+            correctSolidAngle=choices.solid_angle,
+            error_model=None if choices.error_model == "none" else choices.error_model,
+            method=(choices.splitting, "csr", "cython"),
+            normalization_factor=normalization,
+        )
+
+    def _radial_axis(self) -> NDArray[np.float64]:
+        # The first call also builds pyFAI's sparse matrix, which all frames share.
+        ones = np.ones(self.frame_shape, np.float32)
+        return np.asarray(self._call_pyfai(ones, 1.0).radial, np.float64)
+
+
+def integrate_frames(
+    frames: Iterable[tuple[Frame | None, float]], integrator: FrameIntegrator
+) -> Iterator[Pattern | None]:
+    """
+    Reduce frames one after the other, in flat memory.
+
+    Parameters
+    ----------
+    frames : iterable of (ndarray of shape (slow, fast) or None, float)
+        Counts, in photons, with the relative monitor; None for a frame that is lost.
+    integrator : FrameIntegrator
+        Geometry and choices.
+
+    Yields
+    ------
+    Pattern or None
+        In the order of the frames; None where the frame is lost, its monitor is not
+        above 0, or it holds no count at all (the detector delivered nothing).
+    """
+    for frame, monitor in frames:
+        if frame is None or not monitor > 0 or not has_counts(frame):
+            yield None
+        else:
+            yield integrator.integrate(frame, monitor)
+
+
+def blank_invalid(frame: Frame) -> NDArray[np.float32]:
+    """
+    Turn counts into float32, NaN where a pixel holds a marker instead of a count.
+
+    Parameters
+    ----------
+    frame : ndarray of shape (slow, fast)
+        Counts, in photons; negative, or the largest number of an integer type, marks a
+        gap, a dead or an overloaded pixel.
+
+    Returns
+    -------
+    ndarray of float32 of shape (slow, fast)
+        The same counts, rounded to 24 bits.
+    """
+    counts = frame.astype(np.float32)
+    counts[counts < 0] = np.nan
+    if np.issubdtype(frame.dtype, np.integer):
+        counts[frame == np.iinfo(frame.dtype).max] = np.nan
+    return counts
+
+
+def has_counts(frame: Frame) -> bool:
+    """Tell whether any valid pixel of a frame is above 0."""
+    if np.issubdtype(frame.dtype, np.integer):
+        return bool(np.any((frame > 0) & (frame != np.iinfo(frame.dtype).max)))
+    return bool(np.any(frame > 0))
+
+
+def join_masks(
+    integrator: AzimuthalIntegrator, mask: NDArray[np.bool_] | None
+) -> NDArray[np.int8] | None:
+    """
+    Join the pixels that the detector lacks and those that a person excludes.
+
+    Parameters
+    ----------
+    integrator : AzimuthalIntegrator
+        Its detector knows its gaps.
+    mask : ndarray of bool of shape (slow, fast) or None
+        True where a pixel is to be ignored.
+
+    Returns
+    -------
+    ndarray of int8 of shape (slow, fast) or None
+        1 where a pixel is ignored; None if none is.
+    """
+    own = integrator.detector.mask
+    parts = [np.asarray(part) != 0 for part in (own, mask) if part is not None]
+    if not parts:
+        return None
+    return np.logical_or.reduce(parts).astype(np.int8)
+
+
+def find_better_orientation(
+    frame: Frame,
+    poni: Poni,
+    orientation: int,
+    mask: NDArray[np.bool_] | None = None,
+) -> int | None:
+    """
+    Find an orientation in which rings come out sharper than in the declared one.
+
+    A wrong flip smears rings, so that the pattern varies less along the radius.
+
+    Parameters
+    ----------
+    frame : ndarray of shape (slow, fast)
+        A typical frame, in photons.
+    poni : Poni
+        Geometry.
+    orientation : int
+        The declared one, 1 to 4.
+    mask : ndarray of bool of shape (slow, fast), optional
+        True where a pixel is to be ignored.
+
+    Returns
+    -------
+    int or None
+        The orientation with the largest variance over bins, if it has over 3 % more than
+        the declared one.
+    """
+    choices = Reduction(bins=500, unit="2th_deg", splitting="bbox", error_model="none")
+    variances = {}
+    for candidate in (1, 2, 3, 4):
+        integrator = FrameIntegrator(
+            poni, choices, frame_shape=frame.shape, orientation=candidate, mask=mask
+        )
+        variances[candidate] = float(np.nanvar(integrator.integrate(frame).intensity))
+    best = max(variances, key=lambda candidate: variances[candidate])
+    gain = variances[best] - variances[orientation]
+    return best if gain > MIN_ORIENTATION_GAIN * variances[orientation] else None

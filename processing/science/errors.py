@@ -1,0 +1,128 @@
+"""
+What science refuses.
+
+::
+
+    DataError (ValueError)
+    ├── ShapeError              an array that does not fit the others
+    ├── UnreadableFileError     a file that is not what its name promises
+    │   └── MissingFilterError  compressed by a filter that is not installed
+    ├── MissingFieldError       a field that the file does not have
+    ├── ForeignFileError        a link to bytes outside the dataset
+    ├── GeometryError           a PONI file that describes no usable geometry
+    │   ├── PoniPathError       it names a file on the machine that reads it
+    │   └── WavelengthError     it has no wavelength, and q is asked for
+    └── RasterError             frames that cannot be laid out as a map
+        ├── TooManyFramesError  more frames than positions
+        └── NoRasterError       nobody said how many rows and columns
+
+They name files by their names, never by a server's path.
+"""
+
+Shape = tuple[int | str, ...]
+
+
+class DataError(ValueError):
+    """Root of what science refuses about data; the text tells the next step."""
+
+
+class ShapeError(DataError):
+    """
+    An array that does not fit the others.
+
+    Parameters
+    ----------
+    what : str
+        The array at fault, "mask".
+    expected, found : tuple
+        Shapes, slow axis first.
+    """
+
+    def __init__(self, what: str, *, expected: Shape, found: Shape) -> None:
+        self.what = what
+        self.expected = expected
+        self.found = found
+        hint = " Is it transposed?" if tuple(found[-2:]) == tuple(expected[:-3:-1]) else ""
+        super().__init__(
+            f"The {what} has shape {_times(found)}, expected {_times(expected)}.{hint}"
+        )
+
+
+def _times(shape: Shape) -> str:
+    return " × ".join(map(str, shape)) or "of a single number"
+
+
+class UnreadableFileError(DataError):
+    def __init__(self, file: str, reason: str) -> None:
+        self.file = file
+        super().__init__(f"{file} cannot be read: {reason}")
+
+
+class MissingFilterError(UnreadableFileError):
+    pass
+
+
+class MissingFieldError(DataError):
+    """
+    A field that the file does not have.
+
+    Parameters
+    ----------
+    file : str
+        Name of the file.
+    wanted : str
+        What was looked for, "a stack of images".
+    existing : list of str
+        What there is instead.
+    """
+
+    def __init__(self, file: str, wanted: str, existing: list[str]) -> None:
+        self.file = file
+        self.wanted = wanted
+        self.existing = existing
+        listed = ", ".join(existing[:12]) + (" …" if len(existing) > 12 else "")
+        super().__init__(f"{file} has no {wanted}. It has: {listed or 'nothing of that kind'}.")
+
+
+class ForeignFileError(DataError):
+    """
+    A link to bytes outside the dataset.
+
+    Parameters
+    ----------
+    kind : str
+        "external-storage", "virtual-source" or "external-link".
+    field : str
+        Path of the field that leads outside.
+    reason : str
+        What was expected and what to do.
+    """
+
+    def __init__(self, kind: str, field: str, reason: str) -> None:
+        self.kind = kind
+        self.field = field
+        super().__init__(f"{field}: {reason}")
+
+
+class GeometryError(DataError):
+    pass
+
+
+class PoniPathError(GeometryError):
+    pass
+
+
+class WavelengthError(GeometryError):
+    pass
+
+
+class RasterError(DataError):
+    pass
+
+
+class TooManyFramesError(RasterError):
+    pass
+
+
+class NoRasterError(RasterError):
+    pass

@@ -1,0 +1,10 @@
+"""Loaded before Django reads its settings: tests never touch the data of a demo."""
+
+import os
+import tempfile
+from pathlib import Path
+
+# One folder per person, so that the server inside it is started once for several runs.
+os.environ["PALIMPSEST_DATA"] = str(Path(tempfile.gettempdir()) / f"palimpsest-tests-{os.getuid()}")
+os.environ["PALIMPSEST_SECRET_KEY"] = "only for tests"
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop runs in the test's thread
