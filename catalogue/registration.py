@@ -314,7 +314,7 @@ def _add_parameters(dataset: Dataset, found: Iterable[FoundParameter]) -> None:
 
 
 def _opening(dataset: Dataset, policy: EmbargoPolicy) -> Any:
-    """The day on which raw data open; None while nobody knows when they ended."""
+    """Return the day on which raw data open; None while nobody knows when they ended."""
     base = {
         "dataset.end_time": dataset.end_time or dataset.start_time,
         "dataset.registered": dataset.registered_at,

@@ -26,6 +26,7 @@ _WILD_POWER = re.compile(r"(\*\*|\^)(?!\s*\(?-?\d\)?(?![\d.]|\s*(\*\*|\^)))")
 
 _ALIASES = {
     "b": "bit",
+    "RAD": "radian",
     "Torr": "torr",
     "mTorr": "mtorr",
     "Angstrom": "angstrom",

@@ -6,7 +6,7 @@ of the problem. What the framework refuses is ``about:blank``.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from rest_framework import exceptions
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler
 
 from catalogue import errors as catalogue
@@ -111,14 +112,25 @@ def _from_framework(error: Exception, response: Response) -> dict[str, Any]:
     problem["title"] = response.status_text
     if isinstance(error, exceptions.ValidationError) and isinstance(error.detail, Mapping):
         problem["detail"] = "Some fields are missing or wrong; see errors."
-        problem["errors"] = [
-            {"pointer": f"#/{name}", "detail": str(_first(texts))}
-            for name, texts in error.detail.items()
-        ]
+        problem["errors"] = list(_faults(error.detail))
     else:
         detail = getattr(error, "detail", str(error))
         problem["detail"] = str(_first(detail))
     return problem
+
+
+def _faults(detail: Any, pointer: str = "#") -> Iterator[dict[str, str]]:
+    """Flatten what a serializer found, at any depth, into faults with JSON pointers."""
+    if isinstance(detail, Mapping):
+        for name, below in detail.items():
+            part = str(name).replace("~", "~0").replace("/", "~1")
+            is_whole = name == api_settings.NON_FIELD_ERRORS_KEY
+            yield from _faults(below, pointer if is_whole else f"{pointer}/{part}")
+    elif isinstance(detail, list):
+        for place, below in enumerate(detail):
+            yield from _faults(below, pointer if isinstance(below, str) else f"{pointer}/{place}")
+    else:
+        yield {"pointer": pointer, "detail": str(detail)}
 
 
 def _first(value: Any) -> Any:

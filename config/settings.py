@@ -55,6 +55,7 @@ PALIMPSEST_ENGINE = os.environ.get("PALIMPSEST_ENGINE", "dask")
 PALIMPSEST_SCHEDULER = os.environ.get("PALIMPSEST_SCHEDULER", "")
 PALIMPSEST_SLOTS = int(os.environ.get("PALIMPSEST_SLOTS") or 1)
 PALIMPSEST_LEASE_S = float(os.environ.get("PALIMPSEST_LEASE_S") or 60)
+PALIMPSEST_CORES = int(os.environ.get("PALIMPSEST_CORES") or os.cpu_count() or 1)
 
 # The rest is Django's, and the same everywhere.
 AUTH_USER_MODEL = "catalogue.User"

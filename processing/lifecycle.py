@@ -1,8 +1,241 @@
-"""States of a processing run; success registers its outputs in one fenced transaction."""
+"""
+States of a processing run.
+
+``queued`` to ``running`` and back is the lease's matter; this module ends runs. Success
+registers the outputs and ends the run in one fenced transaction: either all of it
+happens, once, or nothing.
+"""
+
+from collections.abc import Iterable
+from mimetypes import guess_type
+from pathlib import PurePosixPath
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
 
 from catalogue.access import Person
-from processing.models import ProcessingRun
+from catalogue.digests import canonical_json, dataset_digest, sha256_of_text
+from catalogue.errors import NotPermittedError
+from catalogue.models import Activity, Dataset
+from catalogue.places import content_store
+from catalogue.readers.base import FoundParameter
+from catalogue.registration import ActivityRecord, DerivedDataset, DerivedFile, register_derived
+from catalogue.storage.content import content_key
+from processing import leases
+from processing.access import may_cancel
+from processing.errors import LeaseLostError, ProcessingRunEndedError
+from processing.leases import Claim
+from processing.models import LogEntry, ProcessingRun, Product
+from processing.submission import read_manifest
+from processing.ticket import Event, LogLine, Outcome, OutputFile, Progress
+
+State = ProcessingRun.State
+
+_MEDIA_TYPES = {".nxs": "application/x-hdf5", ".h5": "application/x-hdf5"}
+_WAIT_FOR_OPERATOR_S = 60.0
+_WAIT_AFTER_LOSS_S = 2.0
+# Whose fault it was decides whether the same run is tried again, and if that counts.
+_RETRIED = {"lost": True, "memory": True}
+_WAITING = {"disk": False, "environment": False}
+
+
+def settle(held: Claim, outcome: Outcome) -> None:
+    """
+    Write what an attempt has brought into the database.
+
+    Raises
+    ------
+    LeaseLostError
+        If another worker has taken the run over; nothing is written then.
+    """
+    failure = outcome.failure
+    if failure is None:
+        succeed(held, outcome)
+    elif failure.reason == "cancelled":
+        _end(held, State.CANCELLED, outcome)
+    elif failure.reason in _WAITING:
+        _must(held, leases.release(held, failure, wait_s=_WAIT_FOR_OPERATOR_S, counts=False))
+    elif failure.reason in _RETRIED and _has_attempts_left(held):
+        _must(held, leases.release(held, failure, wait_s=_WAIT_AFTER_LOSS_S, counts=True))
+    else:
+        _end(held, State.FAILED, outcome)
+
+
+@transaction.atomic
+def succeed(held: Claim, outcome: Outcome) -> Activity:
+    """
+    Publish the outputs of an attempt and end its run, all or nothing.
+
+    Parameters
+    ----------
+    held : Claim
+        Its fence decides: of several attempts only the latest can publish.
+    outcome : Outcome
+        Outputs whose files lie in the content store already.
+
+    Raises
+    ------
+    LeaseLostError
+        If the attempt no longer holds the lease.
+    """
+    run = ProcessingRun.objects.select_for_update().get(pk=held.run_id)
+    if run.fence != held.fence or run.state != State.RUNNING:
+        raise LeaseLostError(str(run.uuid), held.fence)
+    activity = register_derived(_record(run, outcome))
+    digests = sorted([file.role, file.sha256] for file in outcome.outputs)
+    run.state = State.SUCCEEDED
+    run.lease_until = None
+    run.owner = ""
+    run.finished_at = Now()
+    run.activity = activity
+    run.problem = None
+    run.usage = outcome.usage.model_dump(mode="json")
+    run.result_digest = sha256_of_text(canonical_json(digests))
+    run.progress_done = max(run.progress_total, 1)
+    run.progress_total = max(run.progress_total, 1)
+    run.save()
+    return activity
+
+
+def record_events(held: Claim, events: Iterable[Event]) -> None:
+    """Write log lines and the latest progress of an attempt; a lost attempt writes nothing."""
+    events = list(events)
+    mine = ProcessingRun.objects.filter(pk=held.run_id, fence=held.fence, state=State.RUNNING)
+    latest = next((event for event in reversed(events) if isinstance(event, Progress)), None)
+    if latest:
+        mine.update(
+            progress_done=latest.done, progress_total=latest.total, stage=latest.stage[:100]
+        )
+    lines = [event for event in events if isinstance(event, LogLine)]
+    if lines and mine.exists():
+        LogEntry.objects.bulk_create(
+            # PostgreSQL's text holds no NUL; a recipe's output may.
+            LogEntry(
+                processing_run_id=held.run_id,
+                fence=held.fence,
+                level=line.level,
+                text=line.text.replace("\x00", "�")[:4000],
+            )
+            for line in lines
+        )
 
 
 def cancel(person: Person, run: ProcessingRun) -> None:
-    raise NotImplementedError
+    """
+    Stop a run: at once while it is queued, else at the worker's next look.
+
+    Raises
+    ------
+    NotPermittedError
+        If it is neither the person's own run nor they a data steward.
+    ProcessingRunEndedError
+        If there is nothing left to stop.
+    """
+    if not may_cancel(person, run):
+        raise NotPermittedError("cancel this processing run", "the person who launched it")
+    queued = ProcessingRun.objects.filter(pk=run.pk, state=State.QUEUED)
+    if queued.update(state=State.CANCELLED, finished_at=Now(), cancel_requested=True):
+        return
+    running = ProcessingRun.objects.filter(pk=run.pk, state=State.RUNNING)
+    if not running.update(cancel_requested=True):
+        run.refresh_from_db()
+        raise ProcessingRunEndedError(str(run.uuid), run.state)
+
+
+def outputs_of(run: ProcessingRun) -> list[Dataset]:
+    """Return the derived datasets of a run, none unless it has succeeded."""
+    if run.activity_id is None:
+        return []
+    return list(Dataset.objects.filter(generated_by__activity=run.activity_id).order_by("id"))
+
+
+def _end(held: Claim, state: State, outcome: Outcome) -> None:
+    ended = ProcessingRun.objects.filter(
+        pk=held.run_id, fence=held.fence, state=State.RUNNING
+    ).update(
+        state=state,
+        lease_until=None,
+        owner="",
+        finished_at=Now(),
+        problem=outcome.failure.model_dump(mode="json") if outcome.failure else None,
+        usage=outcome.usage.model_dump(mode="json"),
+    )
+    _must(held, bool(ended))
+
+
+def _must(held: Claim, has_written: bool) -> None:  # noqa: FBT001 - the answer of an UPDATE
+    if not has_written:
+        run = ProcessingRun.objects.get(pk=held.run_id)
+        raise LeaseLostError(str(run.uuid), held.fence)
+
+
+def _has_attempts_left(held: Claim) -> bool:
+    run = ProcessingRun.objects.get(pk=held.run_id)
+    return run.attempt < run.max_attempts
+
+
+def _record(run: ProcessingRun, outcome: Outcome) -> ActivityRecord:
+    manifest = read_manifest(run.recipe)
+    used: dict[str, list[Dataset]] = {}
+    # The subject first: results take their title and instrument from it.
+    order = {role: place for place, role in enumerate(manifest.inputs)}
+    rows = run.inputs.select_related("dataset__facility", "dataset__instrument")
+    for row in sorted(rows, key=lambda row: (order[row.role], row.position)):
+        used.setdefault(row.role, []).append(row.dataset)
+    subject = next(iter(used.values()))[0]
+    roles = dict.fromkeys(file.role for file in outcome.outputs)
+    return ActivityRecord(
+        title=f"{manifest.title}: {subject.title}",
+        used=used,
+        generated=[
+            _result(role, manifest.outputs[role].content, subject, outcome) for role in roles
+        ],
+        store=content_store(),
+        recipe=run.recipe.name,
+        version=run.recipe.version,
+        run_key=run.run_key,
+        key_document=run.key_document,
+        parameters=run.parameters,
+        environment=manifest.environment.model_dump(mode="json"),
+        person=run.requested_by,
+        started_at=run.started_at,
+        ended_at=timezone.now(),
+    )
+
+
+def _result(role: str, content: str, subject: Dataset, outcome: Outcome) -> DerivedDataset:
+    data = [file for file in outcome.outputs if file.role == role]
+    pictures = [outcome.preview] if outcome.preview else []
+    return DerivedDataset(
+        role=role,
+        content=content,
+        title=f"{content} of {subject.title}",
+        files=[_file(file) for file in (*data, *pictures)],
+        digest=dataset_digest((file.path, file.sha256) for file in data),
+        thumbnail=pictures[0].sha256 if pictures else "",
+        parameters=[
+            FoundParameter(name=q.name, value=q.value, unit=q.unit) for q in outcome.quantities
+        ],
+        warnings=outcome.warnings,
+    )
+
+
+def _file(file: OutputFile) -> DerivedFile:
+    suffix = PurePosixPath(file.path).suffix
+    media_type = _MEDIA_TYPES.get(suffix) or guess_type(file.path)[0]
+    return DerivedFile(
+        path=file.path,
+        size=file.size,
+        sha256=file.sha256,
+        media_type=media_type or "application/octet-stream",
+        key=content_key(file.sha256),
+    )
+
+
+def bind_product(product: Product, run: ProcessingRun) -> None:
+    """Let a run fulfil a product; binding twice is harmless."""
+    if product.processing_run_id != run.pk or product.blocked:
+        product.processing_run = run
+        product.blocked = ""
+        product.save(update_fields=["processing_run", "blocked"])

@@ -138,7 +138,7 @@ def a_dataset(
     return dataset
 
 
-def a_technique(pid: str = "PaNET01216", name: str = "x-ray powder diffraction") -> Technique:
+def a_technique(pid: str = "PaNET01101", name: str = "x-ray powder diffraction") -> Technique:
     return Technique.objects.get_or_create(pid=pid, defaults={"name": name})[0]
 
 

@@ -23,7 +23,7 @@ def check_attributes(place: Place) -> None:
         attribute = h5py.h5a.open(identifier, index=number)
         if attribute.get_storage_size() > LARGEST_ATTRIBUTE:
             name = shown(attribute.name.decode(errors="replace"))
-            reason = f"has an attribute {name} of more than 1 MiB at {_path(place)}."
+            reason = f"The file has an attribute {name} of more than 1 MiB at {_path(place)}."
             raise refused("file-too-complex", reason, place.file)
 
 
@@ -41,7 +41,7 @@ def check_field(place: Place) -> None:
     plan = place.object.id.get_create_plist()
     if plan.get_external_count() > 0:
         reason = (
-            f"keeps the values of {_path(place)} in a raw file outside. "
+            f"The file keeps the values of {_path(place)} in a raw file outside. "
             "Write them into the file (h5repack does)."
         )
         raise refused("file-external-storage", reason, place.file)
@@ -50,12 +50,14 @@ def check_field(place: Place) -> None:
         if not h5py.h5z.filter_avail(code):
             known = f" ({shown(name.decode(errors='replace'))})" if name else ""
             reason = (
-                f"needs HDF5 filter {code}{known} for {_path(place)}, which is not installed "
-                "here. Write it with another compression, or ask for the filter."
+                f"The file needs HDF5 filter {code}{known} for {_path(place)}, which is not "
+                "installed here. Write it with another compression, or ask for the filter."
             )
             raise refused("file-filter-missing", reason, place.file)
     if chunk_bytes(place.object) > LARGEST_CHUNK:
-        reason = f"packs more than 1 GiB into one chunk of {_path(place)}. Use smaller chunks."
+        reason = (
+            f"The file packs more than 1 GiB into one chunk of {_path(place)}. Use smaller chunks."
+        )
         raise refused("file-too-large", reason, place.file)
 
 

@@ -7,12 +7,18 @@ from typing import Literal
 from catalogue.errors import RefusedFileError
 
 Code = Literal[
+    "euxfel-empty",
+    "euxfel-index",
+    "euxfel-mixed",
+    "euxfel-no-common-trains",
+    "euxfel-not-a-run",
     "file-changing",  # another program still writes it
     "file-external-link",
     "file-external-storage",
     "file-filter-missing",
     "file-incomplete",
     "file-link-loop",
+    "file-no-entry",
     "file-too-complex",
     "file-too-large",
     "file-unreadable",

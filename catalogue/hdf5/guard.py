@@ -49,7 +49,7 @@ def check_dataset(files: Mapping[str, Path]) -> list[Finding]:
     """
     for name, place in files.items():
         if place.suffix.lower() in TEXT_SUFFIXES and place.stat().st_size > LARGEST_TEXT:
-            reason = "is larger than 1 MiB: no geometry is. Check what was copied."
+            reason = "The file is larger than 1 MiB: no geometry is. Check what was copied."
             raise refused("file-too-large", reason, name)
     with OpenFiles(Manifest(files)) as opened:
         findings = guard(opened, *(name for name in files if _is_hdf5(name, files[name])))
@@ -120,7 +120,7 @@ class _Guard:
         while stack and len(self._findings) < MOST_FINDINGS:
             group, depth = stack.pop()
             if depth > DEEPEST:
-                reason = f"nests groups deeper than {DEEPEST}. Flatten it."
+                reason = f"The file nests groups deeper than {DEEPEST}. Flatten it."
                 raise refused("file-too-complex", reason, root.file)
             self._count(1 + len(group.object), root.file)
             stack += [(member, depth + 1) for member in self._members(group)]
@@ -128,7 +128,7 @@ class _Guard:
     def _count(self, more: int, file: str) -> None:
         self._objects += more
         if self._objects > MOST_OBJECTS:
-            reason = f"holds more than {MOST_OBJECTS} objects. Split the dataset."
+            reason = f"The file holds more than {MOST_OBJECTS} objects. Split the dataset."
             raise refused("file-too-complex", reason, file)
 
     def _members(self, group: Place) -> Iterator[Place]:
@@ -173,13 +173,13 @@ def _member_names(group: Place) -> list[str]:
     try:
         return list(group.object)
     except (OSError, RuntimeError):
-        reason = f"is damaged in {shown_path(str(group.object.name))}. Copy it again."
+        reason = f"The file is damaged in {shown_path(str(group.object.name))}. Copy it again."
         raise refused("file-unreadable", reason, group.file) from None
 
 
 def _circle(key: Key, path: str) -> Finding:
     reason = (
-        f"has a circle of links: {shown_path(path)} contains itself, so that reading it "
+        f"The file has a circle of links: {shown_path(path)} contains itself, so that reading it "
         "would never end. Remove the link."
     )
     return Finding("file-link-loop", reason, key[0], shown_path(path))

@@ -138,20 +138,22 @@ class _Walk:
     def _soft_link(self, path: str) -> None:
         self._soft += 1
         if self._soft > SOFT_HOPS:
-            reason = f"has a link to {shown_path(path)} that leads in a circle. Remove it."
+            reason = f"The file has a link to {shown_path(path)} that leads in a circle. Remove it."
             raise refused("file-link-loop", reason, self._here.file)
         self._splice(path)
 
     def _external_link(self, link: str, path: str) -> None:
         self._file += 1
         if self._file > FILE_HOPS:
-            reason = f"is one of more than {FILE_HOPS} files that link to each other in a row."
+            reason = (
+                f"The file is one of more than {FILE_HOPS} files that link to each other in a row."
+            )
             raise refused("file-link-loop", reason, self._here.file)
         try:
             target = self._files.manifest.locate(link, beside=self._here.file)
         except OutsideError:
             reason = (
-                f"links to {shown(link)}, which is not a file of this dataset. "
+                f"The file links to {shown(link)}, which is not a file of this dataset. "
                 "Copy the target into the dataset's folder and link to it by a relative name."
             )
             raise refused("file-external-link", reason, self._here.file) from None
@@ -174,5 +176,5 @@ def open_member(group: Place, name: str) -> h5py.HLObject:
         return group.object[name]
     except (OSError, KeyError, RuntimeError, ValueError, TypeError):
         where = f"{str(group.object.name).rstrip('/')}/{name}"
-        reason = f"is damaged at {shown_path(where)}. Copy it again."
+        reason = f"The file is damaged at {shown_path(where)}. Copy it again."
         raise refused("file-unreadable", reason, group.file) from None

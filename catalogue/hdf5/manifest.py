@@ -113,7 +113,7 @@ def refuse_unsafe(root: Path, name: str) -> None:
         name.encode()
     except UnicodeEncodeError:
         raise refused(
-            "file-unsafe", "has a name that is not UTF-8. Rename it.", shown(name)
+            "file-unsafe", "The file has a name that is not UTF-8. Rename it.", shown(name)
         ) from None
     place = root
     for part in name.split("/"):
@@ -123,10 +123,10 @@ def refuse_unsafe(root: Path, name: str) -> None:
         except (OSError, ValueError):
             return  # absent, or no name that a file can have
         if stat.S_ISLNK(mode):
-            reason = "is a symbolic link. Put the file itself there."
+            reason = "The file is a symbolic link. Put the file itself there."
             raise refused("file-unsafe", reason, name)
     if not stat.S_ISREG(mode):
-        reason = "is no regular file (a folder, pipe or device). Register files only."
+        reason = "The file is no regular file (a folder, pipe or device). Register files only."
         raise refused("file-unsafe", reason, name)
 
 

@@ -38,7 +38,7 @@ def open_file(place: Path, name: str) -> h5py.File:
     """
     size = _regular_size(place, name)
     if size == 0:
-        raise refused("file-unreadable", "is empty (0 bytes). Copy it again.", name)
+        raise refused("file-unreadable", "The file is empty (0 bytes). Copy it again.", name)
     try:
         return h5py.File(place, "r", locking=False)
     except OSError as error:
@@ -60,7 +60,9 @@ def refuse_if_being_written(place: Path, name: str) -> None:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            reason = "is still open for writing. Register it when its writer has closed it."
+            reason = (
+                "The file is still open for writing. Register it when its writer has closed it."
+            )
             raise refused("file-changing", reason, name) from None
         except OSError:
             return  # a file system without locks cannot tell
@@ -71,9 +73,9 @@ def _regular_size(place: Path, name: str) -> int:
     try:
         status = place.stat()
     except OSError:
-        raise refused("file-unreadable", "is not there. Check its name.", name) from None
+        raise refused("file-unreadable", "The file is not there. Check its name.", name) from None
     if not stat.S_ISREG(status.st_mode):
-        reason = "is no regular file (a folder, pipe or device). Register the file itself."
+        reason = "The file is no regular file (a folder, pipe or device). Register the file itself."
         raise refused("file-unsafe", reason, name)
     return status.st_size
 
@@ -82,18 +84,22 @@ def _explain(error: OSError, place: Path, name: str) -> Exception:
     # HDF5's own text holds the server's path and is not for people.
     text = str(error)
     if isinstance(error, PermissionError):
-        return refused("file-unreadable", "may not be read by this service. Open it.", name)
+        return refused(
+            "file-unreadable", "The file may not be read by this service. Ask its owner.", name
+        )
     if "already open for" in text:
         reason = (
-            "is marked as open for writing: its writer is still at work or stopped without "
-            "closing it. Wait for the writer, or repair the file with h5clear."
+            "The file is marked as open for writing: its writer is still at work or stopped "
+            "without closing it. Wait for the writer, or repair the file with h5clear."
         )
         return refused("file-incomplete", reason, name)
     if cut := _TRUNCATED.search(text):
-        reason = f"is cut off: {cut[2]} bytes were written, {cut[1]} are here. Copy it again."
+        reason = (
+            f"The file is cut off: {cut[2]} bytes were written, {cut[1]} are here. Copy it again."
+        )
         return refused("file-unreadable", reason, name)
     if not h5py.is_hdf5(place):
-        reason = "is not an HDF5 file, whatever its name says. Check what was copied."
+        reason = "The file is not an HDF5 file, whatever its name says. Check what was copied."
         return refused("file-unreadable", reason, name)
-    reason = "starts like an HDF5 file but is damaged. Copy it again."
+    reason = "The file starts like an HDF5 file but is damaged. Copy it again."
     return refused("file-unreadable", reason, name)

@@ -103,7 +103,7 @@ def _unpacked(field: h5py.Dataset, fixed: int) -> int:
     if not field.chunks:
         return 0
     axes = zip(field.shape[fixed:], field.chunks[fixed:], strict=True)
-    return chunk_bytes(field) * math.prod(-(-length // size) for length, size in axes)
+    return chunk_bytes(field) * int(math.prod(-(-length // size) for length, size in axes))
 
 
 def _too_large(name: str, what: str) -> Exception:

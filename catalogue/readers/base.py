@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
-from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 Content = Literal["nexus-scan", "nexus", "euxfel-run", "poni", "image-series", "image"]
 """What the files contain, in the words that a recipe's input slots use."""
@@ -13,7 +13,13 @@ Progress = Callable[[int, int], None]
 
 
 class _Found(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        ser_json_bytes="base64",
+        val_json_bytes="base64",
+    )
 
 
 class FoundParameter(_Found):
@@ -62,4 +68,4 @@ class Description(_Found):
     techniques: tuple[str, ...] = ()
     parameters: tuple[FoundParameter, ...] = ()
     warnings: tuple[str, ...] = ()
-    thumbnail: Base64Bytes | None = None
+    thumbnail: bytes | None = None

@@ -1,3 +1,13 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from processing.api import views
+
+urlpatterns: list[URLPattern] = [
+    path("recipes/", views.Recipes.as_view(), name="api-recipes"),
+    path("recipes/<str:spec>/", views.OneRecipe.as_view(), name="api-recipe"),
+    path("processing-runs/", views.ProcessingRuns.as_view(), name="api-runs"),
+    path("processing-runs/<str:uuid>/", views.OneProcessingRun.as_view(), name="api-run"),
+    path("processing-runs/<str:uuid>/log/", views.Log.as_view(), name="api-run-log"),
+    path("processing-runs/<str:uuid>/cancel/", views.Cancel.as_view(), name="api-run-cancel"),
+    path("products/", views.Products.as_view(), name="api-products"),
+]

@@ -8,178 +8,381 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('catalogue', '0001_initial'),
+        ("catalogue", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ProcessingRun',
+            name="ProcessingRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('parameters', models.JSONField()),
-                ('run_key', models.CharField(max_length=64)),
-                ('key_document', models.TextField()),
-                ('clock', models.DateTimeField()),
-                ('seed', models.BigIntegerField()),
-                ('state', models.CharField(choices=[('queued', 'queued'), ('running', 'running'), ('succeeded', 'succeeded'), ('failed', 'failed'), ('cancelled', 'cancelled')], db_default='queued', default='queued', max_length=10)),
-                ('priority', models.SmallIntegerField(db_default=0, default=0)),
-                ('not_before', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('attempt', models.SmallIntegerField(db_default=0, default=0)),
-                ('max_attempts', models.SmallIntegerField(db_default=3, default=3)),
-                ('fence', models.IntegerField(db_default=0, default=0)),
-                ('owner', models.CharField(blank=True, max_length=120)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('cancel_requested', models.BooleanField(db_default=False, default=False)),
-                ('queued_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('progress_done', models.PositiveIntegerField(default=0)),
-                ('progress_total', models.PositiveIntegerField(default=0)),
-                ('stage', models.CharField(blank=True, max_length=100)),
-                ('problem', models.JSONField(blank=True, null=True)),
-                ('usage', models.JSONField(blank=True, null=True)),
-                ('result_digest', models.CharField(blank=True, max_length=64)),
-                ('activity', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='processing_run', to='catalogue.activity')),
-                ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='processing_runs', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("uuid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("parameters", models.JSONField()),
+                ("run_key", models.CharField(max_length=64)),
+                ("key_document", models.TextField()),
+                ("clock", models.DateTimeField()),
+                ("seed", models.BigIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "queued"),
+                            ("running", "running"),
+                            ("succeeded", "succeeded"),
+                            ("failed", "failed"),
+                            ("cancelled", "cancelled"),
+                        ],
+                        db_default="queued",
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                ("priority", models.SmallIntegerField(db_default=0, default=0)),
+                (
+                    "not_before",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                ("attempt", models.SmallIntegerField(db_default=0, default=0)),
+                ("max_attempts", models.SmallIntegerField(db_default=3, default=3)),
+                ("fence", models.IntegerField(db_default=0, default=0)),
+                ("owner", models.CharField(blank=True, max_length=120)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("cancel_requested", models.BooleanField(db_default=False, default=False)),
+                (
+                    "queued_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("progress_done", models.PositiveIntegerField(default=0)),
+                ("progress_total", models.PositiveIntegerField(default=0)),
+                ("stage", models.CharField(blank=True, max_length=100)),
+                ("problem", models.JSONField(blank=True, null=True)),
+                ("usage", models.JSONField(blank=True, null=True)),
+                ("result_digest", models.CharField(blank=True, max_length=64)),
+                (
+                    "activity",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="processing_run",
+                        to="catalogue.activity",
+                    ),
+                ),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="processing_runs",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='LogEntry',
+            name="LogEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('fence', models.IntegerField()),
-                ('level', models.CharField(max_length=10)),
-                ('text', models.TextField()),
-                ('written_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('processing_run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='log', to='processing.processingrun')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("fence", models.IntegerField()),
+                ("level", models.CharField(max_length=10)),
+                ("text", models.TextField()),
+                (
+                    "written_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                (
+                    "processing_run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="log",
+                        to="processing.processingrun",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'log entries',
-                'ordering': ['id'],
+                "verbose_name_plural": "log entries",
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='ProductRule',
+            name="ProductRule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(unique=True)),
-                ('selection', models.JSONField(default=dict)),
-                ('subject', models.CharField(max_length=60)),
-                ('inputs', models.JSONField(default=dict)),
-                ('parameters', models.JSONField(default=dict)),
-                ('keep', models.CharField(max_length=20)),
-                ('archive', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='catalogue.store')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("slug", models.SlugField(unique=True)),
+                ("selection", models.JSONField(default=dict)),
+                ("subject", models.CharField(max_length=60)),
+                ("inputs", models.JSONField(default=dict)),
+                ("parameters", models.JSONField(default=dict)),
+                ("keep", models.CharField(max_length=20)),
+                (
+                    "archive",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="catalogue.store",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='processingrun',
-            name='rule',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to='processing.productrule'),
+            model_name="processingrun",
+            name="rule",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                to="processing.productrule",
+            ),
         ),
         migrations.CreateModel(
-            name='Recipe',
+            name="Recipe",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=64)),
-                ('version', models.CharField(max_length=40)),
-                ('title', models.CharField(max_length=200)),
-                ('manifest', models.JSONField()),
-                ('digest', models.CharField(max_length=64)),
-                ('registered_at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=64)),
+                ("version", models.CharField(max_length=40)),
+                ("title", models.CharField(max_length=200)),
+                ("manifest", models.JSONField()),
+                ("digest", models.CharField(max_length=64)),
+                ("registered_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ['name', '-id'],
-                'constraints': [models.UniqueConstraint(fields=('name', 'version'), name='one_manifest_per_version')],
+                "ordering": ["name", "-id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("name", "version"), name="one_manifest_per_version"
+                    )
+                ],
             },
         ),
         migrations.AddField(
-            model_name='productrule',
-            name='recipe',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='rules', to='processing.recipe'),
+            model_name="productrule",
+            name="recipe",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="rules",
+                to="processing.recipe",
+            ),
         ),
         migrations.AddField(
-            model_name='processingrun',
-            name='recipe',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='processing_runs', to='processing.recipe'),
+            model_name="processingrun",
+            name="recipe",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="processing_runs",
+                to="processing.recipe",
+            ),
         ),
         migrations.CreateModel(
-            name='RunInput',
+            name="RunInput",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(max_length=60)),
-                ('position', models.PositiveSmallIntegerField()),
-                ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='run_inputs', to='catalogue.dataset')),
-                ('processing_run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='inputs', to='processing.processingrun')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("role", models.CharField(max_length=60)),
+                ("position", models.PositiveSmallIntegerField()),
+                (
+                    "dataset",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="run_inputs",
+                        to="catalogue.dataset",
+                    ),
+                ),
+                (
+                    "processing_run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="inputs",
+                        to="processing.processingrun",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['role', 'position'],
+                "ordering": ["role", "position"],
             },
         ),
         migrations.CreateModel(
-            name='ArchiveCopy',
+            name="ArchiveCopy",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('waiting', 'waiting'), ('copying', 'copying'), ('archived', 'archived'), ('failed', 'failed')], default='waiting', max_length=10)),
-                ('attempt', models.SmallIntegerField(default=0)),
-                ('fence', models.IntegerField(default=0)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('not_before', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('files_done', models.PositiveIntegerField(default=0)),
-                ('bytes_done', models.BigIntegerField(default=0)),
-                ('problem', models.CharField(blank=True, max_length=500)),
-                ('archived_at', models.DateTimeField(blank=True, null=True)),
-                ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='archive_copies', to='catalogue.dataset')),
-                ('store', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='catalogue.store')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waiting"),
+                            ("copying", "copying"),
+                            ("archived", "archived"),
+                            ("failed", "failed"),
+                        ],
+                        default="waiting",
+                        max_length=10,
+                    ),
+                ),
+                ("attempt", models.SmallIntegerField(default=0)),
+                ("fence", models.IntegerField(default=0)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "not_before",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                ("files_done", models.PositiveIntegerField(default=0)),
+                ("bytes_done", models.BigIntegerField(default=0)),
+                ("problem", models.CharField(blank=True, max_length=500)),
+                ("archived_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "dataset",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="archive_copies",
+                        to="catalogue.dataset",
+                    ),
+                ),
+                (
+                    "store",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="catalogue.store"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'archive copies',
-                'constraints': [models.UniqueConstraint(fields=('dataset', 'store'), name='one_copy_per_store')],
+                "verbose_name_plural": "archive copies",
+                "constraints": [
+                    models.UniqueConstraint(fields=("dataset", "store"), name="one_copy_per_store")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Product',
+            name="Product",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('blocked', models.CharField(blank=True, max_length=500)),
-                ('processing_run', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='products', to='processing.processingrun')),
-                ('subject', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='products', to='catalogue.dataset')),
-                ('rule', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='products', to='processing.productrule')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("blocked", models.CharField(blank=True, max_length=500)),
+                (
+                    "processing_run",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="products",
+                        to="processing.processingrun",
+                    ),
+                ),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="products",
+                        to="catalogue.dataset",
+                    ),
+                ),
+                (
+                    "rule",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="products",
+                        to="processing.productrule",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('rule', 'subject'), name='one_product_per_subject')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("rule", "subject"), name="one_product_per_subject"
+                    )
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='processingrun',
-            index=models.Index(models.OrderBy(models.F('priority'), descending=True), models.F('id'), condition=models.Q(('state', 'queued')), name='run_queue'),
+            model_name="processingrun",
+            index=models.Index(
+                models.OrderBy(models.F("priority"), descending=True),
+                models.F("id"),
+                condition=models.Q(("state", "queued")),
+                name="run_queue",
+            ),
         ),
         migrations.AddIndex(
-            model_name='processingrun',
-            index=models.Index(condition=models.Q(('state', 'running')), fields=['lease_until'], name='run_leases'),
+            model_name="processingrun",
+            index=models.Index(
+                condition=models.Q(("state", "running")), fields=["lease_until"], name="run_leases"
+            ),
         ),
         migrations.AddIndex(
-            model_name='processingrun',
-            index=models.Index(condition=models.Q(('state', 'succeeded')), fields=['run_key', 'id'], name='run_known_results'),
+            model_name="processingrun",
+            index=models.Index(
+                condition=models.Q(("state", "succeeded")),
+                fields=["run_key", "id"],
+                name="run_known_results",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='processingrun',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['queued', 'running'])), fields=('run_key',), name='one_live_run_per_key'),
+            model_name="processingrun",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["queued", "running"])),
+                fields=("run_key",),
+                name="one_live_run_per_key",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='processingrun',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lease_until__isnull', False), ('state', 'running')), models.Q(models.Q(('state', 'running'), _negated=True), ('lease_until__isnull', True)), _connector='OR'), name='a_lease_while_running'),
+            model_name="processingrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("lease_until__isnull", False), ("state", "running")),
+                    models.Q(
+                        models.Q(("state", "running"), _negated=True), ("lease_until__isnull", True)
+                    ),
+                    _connector="OR",
+                ),
+                name="a_lease_while_running",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='runinput',
-            constraint=models.UniqueConstraint(fields=('processing_run', 'role', 'position'), name='one_dataset_per_place'),
+            model_name="runinput",
+            constraint=models.UniqueConstraint(
+                fields=("processing_run", "role", "position"), name="one_dataset_per_place"
+            ),
         ),
     ]

@@ -71,10 +71,13 @@ class Pattern:
         In photons per pixel at normal incidence and reference monitor.
     sigma : ndarray of shape (bins,) or None
         Standard error of ``intensity``, in the same unit; None without an error model.
+    pixels : ndarray of shape (bins,)
+        How many pixels took part, parts of split ones included.
     """
 
     intensity: NDArray[np.float64]
     sigma: NDArray[np.float64] | None
+    pixels: NDArray[np.float64]
 
     @property
     def is_valid(self) -> bool:
@@ -159,10 +162,11 @@ class FrameIntegrator:
         if frame.shape != self.frame_shape:
             raise ShapeError("frame", expected=self.frame_shape, found=frame.shape)
         result = self._call_pyfai(blank_invalid(frame), normalization)
-        reached = np.asarray(result.count) > 0
+        pixels = np.asarray(result.count, np.float64)
+        reached = pixels > 0
         intensity = np.where(reached, result.intensity, np.nan)
         sigma = None if result.sigma is None else np.where(reached, result.sigma, np.nan)
-        return Pattern(intensity, sigma)
+        return Pattern(intensity, sigma, pixels)
 
     def _call_pyfai(self, counts: NDArray[np.float32], normalization: float) -> Any:
         choices = self.choices
@@ -229,16 +233,19 @@ def blank_invalid(frame: Frame) -> NDArray[np.float32]:
     """
     counts = frame.astype(np.float32)
     counts[counts < 0] = np.nan
-    if np.issubdtype(frame.dtype, np.integer):
-        counts[frame == np.iinfo(frame.dtype).max] = np.nan
+    if (marker := _largest_integer(frame)) is not None:
+        counts[frame == marker] = np.nan
     return counts
 
 
 def has_counts(frame: Frame) -> bool:
     """Tell whether any valid pixel of a frame is above 0."""
-    if np.issubdtype(frame.dtype, np.integer):
-        return bool(np.any((frame > 0) & (frame != np.iinfo(frame.dtype).max)))
-    return bool(np.any(frame > 0))
+    marker = _largest_integer(frame)
+    return bool(np.any((frame > 0) & (frame != marker))) if marker else bool(np.any(frame > 0))
+
+
+def _largest_integer(frame: Frame) -> int | None:
+    return int(np.iinfo(frame.dtype.str).max) if frame.dtype.kind in "iu" else None
 
 
 def join_masks(
@@ -263,7 +270,8 @@ def join_masks(
     parts = [np.asarray(part) != 0 for part in (own, mask) if part is not None]
     if not parts:
         return None
-    return np.logical_or.reduce(parts).astype(np.int8)
+    joined: NDArray[np.int8] = np.logical_or.reduce(parts).astype(np.int8)
+    return joined
 
 
 def find_better_orientation(
@@ -275,7 +283,9 @@ def find_better_orientation(
     """
     Find an orientation in which rings come out sharper than in the declared one.
 
-    A wrong flip smears rings, so that the pattern varies less along the radius.
+    A wrong flip smears rings: pixels of one bin differ more, bins differ less. Of the
+    variance of all pixels, the part between bins is compared, each bin weighing as much
+    as it has pixels.
 
     Parameters
     ----------
@@ -291,8 +301,8 @@ def find_better_orientation(
     Returns
     -------
     int or None
-        The orientation with the largest variance over bins, if it has over 3 % more than
-        the declared one.
+        The orientation with the largest variance between bins, if it has over 3 % more
+        than the declared one.
     """
     choices = Reduction(bins=500, unit="2th_deg", splitting="bbox", error_model="none")
     variances = {}
@@ -300,7 +310,10 @@ def find_better_orientation(
         integrator = FrameIntegrator(
             poni, choices, frame_shape=frame.shape, orientation=candidate, mask=mask
         )
-        variances[candidate] = float(np.nanvar(integrator.integrate(frame).intensity))
+        pattern = integrator.integrate(frame)
+        level = np.nan_to_num(pattern.intensity)
+        mean = np.average(level, weights=pattern.pixels)
+        variances[candidate] = float(np.average((level - mean) ** 2, weights=pattern.pixels))
     best = max(variances, key=lambda candidate: variances[candidate])
     gain = variances[best] - variances[orientation]
     return best if gain > MIN_ORIENTATION_GAIN * variances[orientation] else None

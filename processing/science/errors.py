@@ -7,6 +7,7 @@ What science refuses.
     ├── ShapeError              an array that does not fit the others
     ├── UnreadableFileError     a file that is not what its name promises
     │   └── MissingFilterError  compressed by a filter that is not installed
+    ├── UnreadableFramesError   too many frames of a scan are damaged
     ├── MissingFieldError       a field that the file does not have
     ├── ForeignFileError        a link to bytes outside the dataset
     ├── GeometryError           a PONI file that describes no usable geometry
@@ -49,7 +50,7 @@ class ShapeError(DataError):
 
 
 def _times(shape: Shape) -> str:
-    return " × ".join(map(str, shape)) or "of a single number"
+    return " x ".join(map(str, shape)) or "of a single number"
 
 
 class UnreadableFileError(DataError):
@@ -59,6 +60,10 @@ class UnreadableFileError(DataError):
 
 
 class MissingFilterError(UnreadableFileError):
+    pass
+
+
+class UnreadableFramesError(DataError):
     pass
 
 

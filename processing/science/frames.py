@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,10 +11,20 @@ import fabio
 import numpy as np
 from numpy.typing import NDArray
 
-from processing.science.errors import MissingFieldError, ShapeError, UnreadableFileError
+from processing.science.diffraction import blank_invalid, has_counts
+from processing.science.errors import (
+    MissingFieldError,
+    ShapeError,
+    UnreadableFileError,
+    UnreadableFramesError,
+)
 from processing.science.nexus import NexusStack, Positions
 
 MAGIC = {b"II*\0": "TIFF", b"MM\0*": "TIFF", b"{": "EDF", b"\n{": "EDF", b"###CBF": "CBF"}
+MAX_UNREADABLE = 0.1
+SAMPLED_FRAMES = 8
+HEADER_BYTES = 2**18
+CBF_BODY = b"\x0c\x1a\x04\xd5"
 IMAGE_SUFFIXES = {".tif", ".tiff", ".edf", ".cbf"}
 
 
@@ -162,6 +173,93 @@ def open_frames(
         stack.close()
 
 
+@dataclass(frozen=True)
+class Beam:
+    """
+    The beam at each frame.
+
+    Attributes
+    ----------
+    name : str
+        The monitor, empty if none is read.
+    values : ndarray of shape (n_frames,)
+        Its counts.
+    reference : float
+        The counts to which intensities are normalised.
+    """
+
+    name: str
+    values: NDArray[np.float64]
+    reference: float
+
+
+@dataclass
+class TimedFrames:
+    """
+    Frames with their relative monitor, in the order in which they were taken.
+
+    Attributes
+    ----------
+    stack : FrameStack
+        Where the frames are read from.
+    beam : Beam
+        Its monitor.
+    unreadable : list of int
+        Numbers of the frames found damaged so far; None is given in their place.
+
+    Raises
+    ------
+    UnreadableFramesError
+        While iterating, if more than 10 % of all frames are damaged.
+    """
+
+    stack: FrameStack
+    beam: Beam
+    unreadable: list[int] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[tuple[NDArray[Any] | None, float]]:
+        for number in range(self.stack.n_frames):
+            try:
+                frame = self.stack.read(number)
+            except OSError:
+                self.unreadable.append(number)
+                self._refuse_if_too_many()
+                yield None, 1.0
+            else:
+                yield frame, float(self.beam.values[number] / self.beam.reference)
+
+    def _refuse_if_too_many(self) -> None:
+        n_frames = self.stack.n_frames
+        if len(self.unreadable) > MAX_UNREADABLE * n_frames:
+            raise UnreadableFramesError(
+                f"More than 10 % of the {n_frames} frames cannot be read, the first is frame "
+                f"{self.unreadable[0]}. Copy the files again from where they were taken."
+            )
+
+
+def sum_sample(stack: FrameStack) -> NDArray[np.float32]:
+    """
+    Sum a few frames, evenly spread over the scan, as a typical one.
+
+    Parameters
+    ----------
+    stack : FrameStack
+        Where to read from; damaged frames are left out.
+
+    Returns
+    -------
+    ndarray of float32 of shape (slow, fast)
+        In photons; NaN where a pixel is invalid in any of them.
+    """
+    total = np.zeros(stack.shape, np.float32)
+    for number in np.unique(np.linspace(0, stack.n_frames - 1, SAMPLED_FRAMES).astype(int)):
+        with suppress(OSError):
+            frame = stack.read(int(number))
+            if frame.shape == stack.shape and has_counts(frame):
+                total += blank_invalid(frame)
+    return total
+
+
 def read_mask(files: Sequence[Path], shape: tuple[int, int]) -> NDArray[np.bool_]:
     """
     Read a mask image, in pyFAI's sense: anything but 0 excludes the pixel.
@@ -189,7 +287,10 @@ def read_mask(files: Sequence[Path], shape: tuple[int, int]) -> NDArray[np.bool_
         if stack.n_frames != 1 or tuple(stack.shape) != tuple(shape):
             found = stack.shape if stack.n_frames == 1 else (stack.n_frames, *stack.shape)
             raise ShapeError("mask", expected=tuple(shape), found=tuple(found))
-        return np.asarray(stack.read(0) != 0)
+        try:
+            return np.asarray(stack.read(0) != 0)
+        except OSError as error:
+            raise UnreadableFileError(files[0].name, "the mask is damaged.") from error
 
 
 def natural_key(name: str) -> tuple[tuple[int, str], ...]:
@@ -218,17 +319,33 @@ def open_image(path: Path) -> Iterator[Any]:
     OSError
         If it is none of these, or damaged.
     """
-    with path.open("rb") as file:
-        start = file.read(6)
-    if not any(start.startswith(magic) for magic in MAGIC):
-        raise OSError(f"{path.name} is neither TIFF, EDF nor CBF.")
+    kind = _kind_of(path)
     try:
         image = fabio.open(str(path))
     except OSError:
         raise
-    except Exception as error:  # noqa: BLE001  fabio's readers raise what their parsers stumble on
-        raise OSError(f"{path.name}: {error}") from error
+    except Exception as error:  # fabio's readers raise what their parsers stumble on
+        raise OSError(f"{path.name} is a damaged {kind} file: {error}") from error
     try:
+        if kind == "EDF" and image.incomplete_file:
+            # fabio fills the missing part with zeros.
+            raise OSError(f"{path.name} is cut short.")
         yield image
     finally:
         image.close()
+
+
+def _kind_of(path: Path) -> str:
+    """Tell an image's format by its first bytes, since a name promises nothing."""
+    with path.open("rb") as file:
+        start = file.read(HEADER_BYTES)
+    kind = next((kind for magic, kind in MAGIC.items() if start.startswith(magic)), None)
+    if kind is None:
+        raise OSError(f"{path.name} is neither TIFF, EDF nor CBF.")
+    if kind == "CBF":
+        size = re.search(rb"X-Binary-Size:\s*(\d+)", start)
+        body = start.find(CBF_BODY)
+        if size is None or body < 0 or path.stat().st_size < body + len(CBF_BODY) + int(size[1]):
+            # fabio would look for the rest for ever.
+            raise OSError(f"{path.name} is cut short.")
+    return kind

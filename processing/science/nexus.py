@@ -1,6 +1,7 @@
 """Reading NeXus: where a file keeps its images, its monitor and its motors."""
 
 import math
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ class NexusStack:
         except OSError as error:
             raise UnreadableFileError(self.file_name, "it is not HDF5, or cut short.") from error
         try:
-            self._neighbours = {path.relative_to(files[0].parent).as_posix() for path in files[1:]}
+            self._neighbours = {os.path.relpath(path, files[0].parent) for path in files[1:]}
             self._foreign: list[str] = []
             self.fields = list(self._walk())
             self.images = self._find_images(field, expected)
@@ -298,7 +299,7 @@ class NexusStack:
     def _source_exists(self, source: Any) -> bool:
         name = source.file_name.removeprefix("./")
         folder = Path(self.file.filename).parent
-        return name == "." or (folder / name).is_file()
+        return bool(name == "." or (folder / name).is_file())
 
 
 def _image_rank(field: Field, expected: tuple[int, int] | None) -> tuple[Any, ...]:

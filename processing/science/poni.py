@@ -100,13 +100,8 @@ def build_integrator(
     ShapeError
         If the frames are not those of the detector.
     """
-    config = dict(poni.config)
-    try:
-        detector = _build_detector(config, frame_shape, orientation)
-    except (RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
-        raise GeometryError(
-            f"pyFAI cannot make the detector {config.get('detector')}: {error}"
-        ) from error
+    config = poni.config
+    detector = _build_detector(config, frame_shape, orientation)
     if tuple(detector.shape) != tuple(frame_shape):
         raise ShapeError("frame", expected=tuple(detector.shape), found=tuple(frame_shape))
     integrator = AzimuthalIntegrator(
@@ -122,6 +117,24 @@ def build_integrator(
     if str(config.get("parallax", "")).lower() == "true":
         integrator.enable_parallax()
     return integrator
+
+
+def detector_shape(poni: Poni) -> tuple[int, int] | None:
+    """
+    Return the pixels of the detector, if the geometry says them.
+
+    Returns
+    -------
+    tuple of int or None
+        (slow, fast); None for a detector known by its pixel size only.
+
+    Raises
+    ------
+    GeometryError
+        If pyFAI does not know the detector or its configuration.
+    """
+    shape = _build_detector(poni.config, None, poni.orientation or NATIVE_ORIENTATION).shape
+    return None if shape is None else (int(shape[0]), int(shape[1]))
 
 
 def _entries(text: str) -> dict[str, str]:
@@ -168,7 +181,7 @@ def _detector_config(file: str, entries: dict[str, str]) -> dict[str, Any] | Non
     return config
 
 
-def _detector_class(name: str) -> type[detectors.Detector] | None:
+def _detector_class(name: str) -> Any:
     # pyFAI's registry holds classes by lower-case names; files are not among them.
     registry = detectors.Detector.registry
     plain = name.lower()
@@ -176,19 +189,25 @@ def _detector_class(name: str) -> type[detectors.Detector] | None:
 
 
 def _build_detector(
-    config: dict[str, Any], frame_shape: tuple[int, int], orientation: int
+    config: dict[str, Any], frame_shape: tuple[int, int] | None, orientation: int
 ) -> detectors.Detector:
-    kind = _detector_class(config.get("detector", "Detector"))
+    name = config.get("detector", "Detector")
+    kind = _detector_class(name)
     settings = {key.lower(): value for key, value in config.get("detector_config", {}).items()}
-    for axis in ("1", "2"):
-        if f"pixelsize{axis}" in config:
-            settings.setdefault(f"pixel{axis}", float(config[f"pixelsize{axis}"]))
+    settings |= {
+        f"pixel{axis}": config[f"pixelsize{axis}"] for axis in "12" if f"pixelsize{axis}" in config
+    }
     settings["orientation"] = orientation
     if not hasattr(kind, "MAX_SHAPE") and not settings.get("max_shape"):
-        settings["max_shape"] = list(frame_shape)
+        settings["max_shape"] = frame_shape
     binning = settings.pop("binning", None)
-    # The class itself is called: pyFAI's factory would look for a file of that name first.
-    detector = kind(**{key: value for key, value in settings.items() if value is not None})
-    if binning:
-        detector.binning = tuple(binning)
+    try:
+        # The class itself is called: pyFAI's factory would look for a file of that name first.
+        detector = kind(**{key: value for key, value in settings.items() if value is not None})
+        if binning:
+            detector.binning = tuple(binning)
+    except (RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
+        raise GeometryError(f"pyFAI cannot make the detector {name}: {error}") from error
+    if not (detector.pixel1 and detector.pixel2):
+        raise GeometryError(f"The detector {name} has no pixel size. Save the geometry again.")
     return detector

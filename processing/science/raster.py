@@ -87,7 +87,7 @@ def choose_shape(
         If neither is given for several frames.
     """
     shape = asked or stated or ((1, 1) if n_frames == 1 else None)
-    likely = ", ".join(f"{slow} × {fast}" for slow, fast in suggest_shapes(n_frames))
+    likely = ", ".join(f"{slow} x {fast}" for slow, fast in suggest_shapes(n_frames))
     if shape is None:
         raise NoRasterError(
             f"The scan has {n_frames} frames and does not say how they form a map. "
@@ -96,7 +96,7 @@ def choose_shape(
     if n_frames > math.prod(shape):
         raise TooManyFramesError(
             f"The scan has {n_frames} frames, more than the {math.prod(shape)} positions of "
-            f"{shape[0]} × {shape[1]}. Give another shape (slow, fast), for example {likely}."
+            f"{shape[0]} x {shape[1]}. Give another shape (slow, fast), for example {likely}."
         )
     return shape
 
@@ -222,7 +222,7 @@ def axis_of(grid: Values, axis: int) -> Values | None:
         The median along the other axis. Rows or columns that were never reached continue
         with the median step; None if fewer than two were, where there are several.
     """
-    reached = np.isfinite(grid).any(axis=1 - axis)
+    reached: NDArray[np.bool_] = np.atleast_1d(np.isfinite(grid).any(axis=1 - axis))
     numbers = np.flatnonzero(reached)
     if len(numbers) < min(2, len(reached)):
         return None

@@ -1,0 +1,106 @@
+"""What every address of the REST interface has in common."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import serializers
+from rest_framework.permissions import IsAuthenticatedOrReadOnly
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+Responses = dict[tuple[int, str], Any]
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """What a client sends; names that are not ours are refused, never passed over."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            unknown = [name for name in data if name not in self.fields]
+            if unknown:
+                known = ", ".join(self.fields) or "none"
+                text = f"There is no such field here; there are: {known}."
+                raise serializers.ValidationError({name: [text] for name in unknown})
+        return super().to_internal_value(data)
+
+
+class FaultSerializer(serializers.Serializer[Any]):
+    pointer = serializers.CharField(help_text="JSON pointer to the field at fault, #/path.")
+    detail = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """A problem of RFC 9457; members beside these say more about its type."""
+
+    type = serializers.CharField(help_text="Explained on /problems/; about:blank if general.")
+    status = serializers.IntegerField()
+    title = serializers.CharField()
+    detail = serializers.CharField()
+    errors = FaultSerializer(many=True, required=False)  # type: ignore[assignment]  # DRF moves fields away from the class
+
+
+_REASONS = {
+    400: "The request is malformed, or a field is missing, unknown or wrong.",
+    401: "Sign in first.",
+    403: "You may not do this.",
+    404: "It is not there, or hidden from you.",
+    409: "The state of things forbids it.",
+    422: "Each field is well formed, but together they cannot be done.",
+    503: "A store is not available.",
+}
+
+
+def problems(*statuses: int) -> Responses:
+    """Describe in the schema what an address answers when it refuses."""
+    return {
+        (status, "application/problem+json"): OpenApiResponse(ProblemSerializer, _REASONS[status])
+        for status in statuses
+    }
+
+
+class Resource(APIView):
+    # No docstring: the schema would repeat it at every address. Anybody may read, as far
+    # as access lets them; who wants to change anything signs in.
+    permission_classes = [IsAuthenticatedOrReadOnly]
+
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        # What one person may see must not lie in a cache for the next.
+        patch_cache_control(answer, private=True)
+        patch_vary_headers(answer, ["Cookie", "Authorization"])
+        return answer
+
+
+def read_query(kind: type[StrictSerializer], request: Request) -> dict[str, Any]:
+    """
+    Return the checked parameters of an address.
+
+    Raises
+    ------
+    ValidationError
+        Naming each one that is wrong or unknown.
+    """
+    return _checked(kind(data=request.query_params))
+
+
+def read_body(kind: type[StrictSerializer], request: Request) -> dict[str, Any]:
+    """
+    Return the checked fields of a body.
+
+    Raises
+    ------
+    ValidationError
+        Naming each one that is missing, wrong or unknown.
+    """
+    return _checked(kind(data=request.data))
+
+
+def _checked(given: StrictSerializer) -> dict[str, Any]:
+    given.is_valid(raise_exception=True)
+    checked: dict[str, Any] = given.validated_data
+    return checked

@@ -1,0 +1,235 @@
+"""Datasets, their files and their history, for machines."""
+
+from pathlib import Path, PurePosixPath
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import FileResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import NotFound
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from catalogue import lineage, search
+from catalogue.access import get_dataset, get_file, visible_datasets, visible_files
+from catalogue.api import filters
+from catalogue.api import serializers as shapes
+from catalogue.api.paging import PageQuery, page_of, read_page
+from catalogue.api.resource import Resource, problems, read_body, read_query
+from catalogue.errors import RegistrationError, StoreError
+from catalogue.ingest import register_path
+from catalogue.models import Store
+from catalogue.places import picture_path, store_behind
+
+_NEWEST = ("-start_time", "pid")
+_DATASET = shapes.DatasetSerializer
+
+
+class Datasets(Resource):
+    @extend_schema(
+        operation_id="list_datasets",
+        summary="Find datasets, newest first",
+        parameters=[filters.DatasetQuery],
+        responses={200: page_of(shapes.DatasetSummarySerializer), **problems(400, 401)},
+    )
+    def get(self, request: Request) -> Response:
+        asked = read_query(filters.DatasetQuery, request)
+        found = search.find(request.user, filters.search_query(asked))
+        found = found.select_related("facility", "instrument")
+        page = read_page(request, asked, found, _NEWEST)
+        public = shapes.open_to_all(page.rows, visible_datasets(AnonymousUser()))
+        return page.answer(shapes.DatasetSummarySerializer, {"request": request, "open": public})
+
+    @extend_schema(
+        operation_id="register_dataset",
+        summary="Register a raw dataset whose files lie in a declared store",
+        description="200 if the same content was registered from this place before.",
+        request=shapes.RegistrationSerializer,
+        responses={200: _DATASET, 201: _DATASET, **problems(400, 401, 403, 409, 422, 503)},
+    )
+    def post(self, request: Request) -> Response:
+        asked = read_body(shapes.RegistrationSerializer, request)
+        registered = register_path(
+            _locate(asked["path"], asked["store"]),
+            person=request.user,
+            instrument=asked["instrument"],
+            proposal=asked["proposal"],
+        )
+        address = reverse("api-dataset", [registered.dataset.pid], request=request)
+        return Response(
+            _DATASET(registered.dataset, context={"request": request}).data,
+            status=201 if registered.is_new else 200,
+            headers={"Location": address},
+        )
+
+
+def _locate(path: str, store: str) -> Path:
+    """
+    Return the place that a request names, in words only: nothing is looked at.
+
+    Raises
+    ------
+    RegistrationError
+        If it cannot lie in a declared store.
+    """
+    given = PurePosixPath(path)
+    if ".." in given.parts:
+        raise RegistrationError("path", "The path contains '..'. Name the place directly.")
+    if store:
+        row = Store.objects.filter(slug=store).first()
+        if row is None:
+            raise RegistrationError("store", f"There is no store {store}. Check its name.")
+        if given.is_absolute():
+            raise RegistrationError("path", "With a store, the path is relative to its root.")
+        return Path(row.root) / given
+    if not given.is_absolute():
+        raise RegistrationError("store", "The path is relative. Name the store it starts from.")
+    if not any(given.is_relative_to(row.root) for row in Store.objects.all()):
+        raise RegistrationError("path", "The path lies in no declared store. Name store and path.")
+    return Path(given)
+
+
+class Facets(Resource):
+    @extend_schema(
+        operation_id="count_facets",
+        summary="Count what could be chosen under the same query",
+        parameters=[filters.SearchQuery],
+        responses={200: shapes.FacetsSerializer, **problems(400, 401)},
+    )
+    def get(self, request: Request) -> Response:
+        asked = read_query(filters.SearchQuery, request)
+        facets = search.count_facets(request.user, filters.search_query(asked))
+        return Response(shapes.FacetsSerializer({"facets": facets}).data)
+
+
+class OneDataset(Resource):
+    @extend_schema(
+        operation_id="get_dataset",
+        summary="One dataset with all that is known about it",
+        responses={200: _DATASET, **problems(401, 404)},
+    )
+    def get(self, request: Request, pid: str) -> Response:
+        dataset = get_dataset(request.user, pid)
+        return Response(_DATASET(dataset, context={"request": request}).data)
+
+
+class DatasetFiles(Resource):
+    @extend_schema(
+        operation_id="list_files",
+        summary="The files of a dataset, the one to open first",
+        parameters=[PageQuery],
+        responses={200: page_of(shapes.DataFileSerializer), **problems(400, 401, 404)},
+    )
+    def get(self, request: Request, pid: str) -> Response:
+        asked = read_query(PageQuery, request)
+        files = visible_files(request.user).filter(dataset=get_dataset(request.user, pid))
+        files = files.select_related("dataset", "store")
+        page = read_page(request, asked, files, ("position", "uuid"))
+        return page.answer(shapes.DataFileSerializer, {"request": request})
+
+
+class Lineage(Resource):
+    @extend_schema(
+        operation_id="get_lineage",
+        summary="What made a dataset, and what was made from it",
+        responses={200: shapes.LineageSerializer, **problems(401, 404)},
+    )
+    def get(self, request: Request, pid: str) -> Response:
+        dataset = get_dataset(request.user, pid)
+        history = {
+            "origin": lineage.origin(request.user, dataset),
+            "uses": lineage.uses(request.user, dataset),
+            "all_uses": f"{reverse('api-activities', request=request)}?used={dataset.pid}",
+        }
+        return Response(shapes.LineageSerializer(history, context={"request": request}).data)
+
+
+class _AnythingRenderer(JSONRenderer):
+    """Lets a client ask for the type of the bytes; problems are JSON all the same."""
+
+    media_type = "*/*"
+
+
+class _Bytes(Resource):
+    renderer_classes = [JSONRenderer, _AnythingRenderer]
+
+
+class Thumbnail(_Bytes):
+    @extend_schema(
+        operation_id="get_thumbnail",
+        summary="A small picture of a dataset",
+        responses={(200, "image/png"): OpenApiTypes.BINARY, **problems(401, 404)},
+    )
+    def get(self, request: Request, pid: str) -> FileResponse:
+        dataset = get_dataset(request.user, pid)
+        if not dataset.thumbnail or not picture_path(dataset.thumbnail).is_file():
+            raise NotFound("This dataset has no picture.")
+        return FileResponse(
+            picture_path(dataset.thumbnail).open("rb"),
+            content_type="image/png",
+            headers={"ETag": f'"{dataset.thumbnail}"'},
+        )
+
+
+class OneFile(Resource):
+    @extend_schema(
+        operation_id="get_file",
+        summary="One file: size, checksum and place",
+        responses={200: shapes.DataFileSerializer, **problems(401, 404)},
+    )
+    def get(self, request: Request, uuid: str) -> Response:
+        file = get_file(request.user, uuid)
+        return Response(shapes.DataFileSerializer(file, context={"request": request}).data)
+
+
+class FileContent(_Bytes):
+    @extend_schema(
+        operation_id="download_file",
+        summary="The bytes of a file",
+        responses={
+            (200, "application/octet-stream"): OpenApiTypes.BINARY,
+            **problems(401, 404, 503),
+        },
+    )
+    def get(self, request: Request, uuid: str) -> FileResponse:
+        file = get_file(request.user, uuid)
+        store = store_behind(file.store)
+        # The ETag promises these bytes; a file of another size is not they.
+        if store.size(file.key) != file.size:
+            reason = f"{file.path} is not there as it was registered. Restore it from a copy."
+            raise StoreError(file.store.slug, reason)
+        return FileResponse(
+            store.open(file.key),
+            as_attachment=True,
+            filename=PurePosixPath(file.path).name,
+            content_type=file.media_type,
+            headers={"ETag": f'"{file.sha256}"'},
+        )
+
+
+class Activities(Resource):
+    @extend_schema(
+        operation_id="list_activities",
+        summary="What was done, the newest first",
+        parameters=[filters.ActivityQuery],
+        responses={200: page_of(shapes.ActivitySummarySerializer), **problems(400, 401, 404)},
+    )
+    def get(self, request: Request) -> Response:
+        asked = read_query(filters.ActivityQuery, request)
+        activities = filters.select_activities(request.user, asked)
+        page = read_page(request, asked, activities, ("-started_at", "pid"))
+        return page.answer(shapes.ActivitySummarySerializer, {"request": request})
+
+
+class OneActivity(Resource):
+    @extend_schema(
+        operation_id="get_activity",
+        summary="One activity with its inputs, parameters and results",
+        responses={200: shapes.ActivitySerializer, **problems(401, 404)},
+    )
+    def get(self, request: Request, pid: str) -> Response:
+        step = filters.get_step(request.user, pid)
+        context = {"request": request, "step": step}
+        return Response(shapes.ActivitySerializer(step.activity, context=context).data)

@@ -1,0 +1,45 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from catalogue.models import EmbargoPolicy, Facility, Membership, Proposal, User
+
+
+class Command(BaseCommand):
+    help = "Add a proposal and its members, or more members to a known one."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("number")
+        parser.add_argument("--title", default="")
+        parser.add_argument("--embargo", default="default", help="a policy of facility.toml")
+        parser.add_argument(
+            "--member", action="append", default=[], metavar="USERNAME:ROLE", help="repeatable"
+        )
+
+    @transaction.atomic
+    def handle(
+        self, *_: Any, number: str, title: str, embargo: str, member: list[str], **__: Any
+    ) -> None:
+        facility = Facility.objects.first()
+        policy = EmbargoPolicy.objects.filter(slug=embargo).first()
+        if facility is None or policy is None:
+            raise CommandError("Declare facility and embargo first: manage.py apply facility.toml")
+        proposal, is_new = Proposal.objects.get_or_create(
+            facility=facility, number=number, defaults={"title": title or number, "policy": policy}
+        )
+        for entry in member:
+            username, role = [*entry.split(":", 1), ""][:2]
+            self._add_member(proposal, username, role or Membership.Role.MEMBER)
+        self.stdout.write(f"{'added' if is_new else 'known'}  {proposal.number}  {proposal.title}")
+
+    def _add_member(self, proposal: Proposal, username: str, role: str) -> None:
+        person = User.objects.filter(username=username).first()
+        if person is None:
+            raise CommandError(f"There is no account {username}: manage.py add_person {username}")
+        if role not in Membership.Role.values:
+            raise CommandError(f"{role} is no role; roles are {', '.join(Membership.Role.values)}")
+        Membership.objects.update_or_create(
+            person=person, proposal=proposal, defaults={"role": role}
+        )

@@ -1,0 +1,23 @@
+"""
+A hand-written subset of PaNET, the ontology of photon and neutron techniques.
+
+PaNET is CC-BY-4.0, by its contributors (DOI 10.5281/zenodo.4806026).
+"""
+
+SUBSET = {
+    "PaNET00001": "photon and neutron technique",
+    "PaNET00100": "photon probe technique",
+    "PaNET00200": "scattering technique",
+    "PaNET01012": "x-ray probe technique",
+    "PaNET01020": "elastic scattering",
+    "PaNET01022": "diffraction",
+    "PaNET01030": "powder diffraction",
+    "PaNET01032": "microfocus diffraction",
+    "PaNET01101": "x-ray powder diffraction",
+    "PaNET01106": "imaging",
+    "PaNET01124": "small angle scattering",
+    "PaNET01156": "x-ray spectroscopy",
+    "PaNET01168": "serial femtosecond crystallography",
+    "PaNET01214": "instrumentation testing",
+    "PaNET01216": "x-ray diffraction",
+}

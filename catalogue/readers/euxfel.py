@@ -1,0 +1,295 @@
+"""Runs of European XFEL: a folder of files of several aggregators, joined by train."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from extra_data.exceptions import FileStructureError
+from extra_data.file_access import FileAccess
+from extra_data.validation import FileValidator
+from numpy.typing import NDArray
+
+from catalogue.hdf5 import Manifest, OpenFiles, first, guard, read, refuse_unsafe
+from catalogue.hdf5.findings import refused
+from catalogue.readers.base import Description, FoundParameter, Progress
+from catalogue.readers.hashing import hash_files, take_stamps
+from catalogue.readers.quantities import photon_pair
+from catalogue.readers.thumbnail import draw_curve
+from catalogue.readers.times import parse_time
+from catalogue.readers.tree import Group
+
+TRAIN = timedelta(seconds=0.1)  # ten trains a second
+INSTRUMENTS = ("SPB", "FXE", "SQS", "SCS", "MID", "HED", "SXP")
+
+_NAME = re.compile(r"(RAW|CORR)-R(\d+)-([A-Z]+\d*)-S(\d+)\.h5")
+_BROKEN = (FileStructureError, OSError, KeyError, ValueError, IndexError, TypeError, AttributeError)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One file of a run: what its name and its index say."""
+
+    root: Group
+    aggregator: str
+    sequence: int
+    trains: NDArray[np.uint64]
+    slow: frozenset[str]
+    fast: frozenset[str]
+
+    def number(self, name: str) -> int | None:
+        field = self.root.field(f"METADATA/{name}") or self.root.field(name)
+        value = first(field) if field is not None and field.dtype.kind in "iu" else None
+        return None if value is None else int(value)
+
+
+def is_run(folder: Path) -> bool:
+    """Tell whether a folder holds a file named like one of a run."""
+    return any(_NAME.fullmatch(it.name) for it in folder.iterdir())
+
+
+def read_run(folder: Path, progress: Progress) -> Description:
+    """
+    Describe the folder of one run.
+
+    Parameters
+    ----------
+    folder : Path
+        With files named RAW-R0001-DA01-S00000.h5.
+    progress : callable
+        Called with bytes done and bytes in all.
+
+    Returns
+    -------
+    Description
+        All files of the run, in the order of their names.
+
+    Raises
+    ------
+    RefusedFileError
+        ``euxfel-mixed``, ``euxfel-empty``, ``euxfel-index``,
+        ``euxfel-no-common-trains``, or what the guard finds.
+    """
+    names = sorted(it.name for it in folder.iterdir() if _NAME.fullmatch(it.name))
+    warnings = _tell_others(folder, names)
+    for name in names:
+        refuse_unsafe(folder, name)
+    _refuse_mixed_names(names)
+    manifest = Manifest.of_folder(folder, *names)
+    stamps = take_stamps(manifest.places)
+    with OpenFiles(manifest) as files:
+        for finding in guard(files, *names):
+            if not finding.harmless:
+                raise finding.error()
+            warnings.append(f"{finding.file}{finding.path}: {finding.reason}.")
+        stamps = take_stamps(manifest.places) | stamps
+        parts = [_inspect(files, name) for name in names]
+        _refuse_unusable(parts)
+        warnings += _missing_sequences(parts)
+        found = _describe(parts, warnings)
+    hashed = hash_files(manifest.places, stamps, progress)
+    return found.model_copy(
+        update={"root": str(folder), "files": hashed, "warnings": tuple(warnings)}
+    )
+
+
+def _tell_others(folder: Path, names: list[str]) -> list[str]:
+    others = sum(it.name not in names for it in folder.iterdir())
+    return [f"{others} other files were left out of the run."] if others else []
+
+
+def _refuse_mixed_names(names: list[str]) -> None:
+    heads = sorted({name.split("-")[0] + "-" + name.split("-")[1] for name in names})
+    if len(heads) > 1:
+        reason = (
+            f"The folder mixes {', '.join(heads[:5])}. "
+            "Register one run, raw or corrected, per folder."
+        )
+        raise refused("euxfel-mixed", reason, "")
+
+
+def _inspect(files: OpenFiles, name: str) -> _Part:
+    """Check the index of one file as European XFEL does."""
+    match = _NAME.fullmatch(name)
+    root = Group(files, files.root(name), "")
+    try:
+        access = FileAccess(str(files.manifest.places[name]))
+        try:
+            problems = FileValidator(access).run_checks()
+            trains, slow, fast = access.train_ids, access.control_sources, access.instrument_sources
+        finally:
+            access.close()
+    except _BROKEN as error:
+        reason = (
+            f"The file has no index that can be read ({type(error).__name__}). Copy the run again."
+        )
+        raise refused("euxfel-index", reason, name) from None
+    if problems:
+        listed = "; ".join(f"{it['msg']} ({it.get('dataset', '')})" for it in problems[:5])
+        reason = f"The file has a faulty index: {listed}. Ask the facility to write the run again."
+        raise refused("euxfel-index", reason, name)
+    aggregator, sequence = (match[3], int(match[4])) if match else ("", 0)
+    return _Part(root, aggregator, sequence, trains, slow, fast)
+
+
+def _refuse_unusable(parts: list[_Part]) -> None:
+    for what in ("runNumber", "proposalNumber"):
+        numbers = sorted({number for part in parts if (number := part.number(what))})
+        if len(numbers) > 1:
+            reason = f"The files state several numbers as {what}: {numbers[:5]}. Sort them out."
+            raise refused("euxfel-mixed", reason, "")
+    if not any(part.trains.size for part in parts):
+        reason = "No file of the run holds a train. Was the data acquisition running?"
+        raise refused("euxfel-empty", reason, "")
+    _refuse_strays(_by_aggregator(parts))
+
+
+def _by_aggregator(parts: list[_Part]) -> dict[str, NDArray[np.uint64]]:
+    grouped: dict[str, list[NDArray[np.uint64]]] = defaultdict(list)
+    for part in parts:
+        if part.trains.size:
+            grouped[part.aggregator].append(part.trains)
+    return {name: np.concatenate(trains) for name, trains in grouped.items()}
+
+
+def _refuse_strays(trains: dict[str, NDArray[np.uint64]]) -> None:
+    """Refuse an aggregator that shares no train with the rest: it is from another run."""
+    for name, own in trains.items():
+        others = [it for other, it in trains.items() if other != name]
+        if others and not np.isin(own, np.concatenate(others)).any():
+            reason = (
+                f"{name} has the trains {_range([own])}, the rest of the run {_range(others)}: "
+                "they have none in common. Remove what belongs to another run."
+            )
+            raise refused("euxfel-no-common-trains", reason, "")
+
+
+def _range(trains: Iterable[NDArray[np.uint64]]) -> str:
+    every = np.concatenate(list(trains))
+    return f"{every.min()} to {every.max()}"
+
+
+def _missing_sequences(parts: list[_Part]) -> list[str]:
+    grouped: dict[str, dict[int, _Part]] = defaultdict(dict)
+    for part in parts:
+        grouped[part.aggregator][part.sequence] = part
+    return [
+        f"{name} lacks sequence {number:05d}; {_gap(found, number)}"
+        for name, found in grouped.items()
+        for number in range(max(found))
+        if number not in found
+    ]
+
+
+def _gap(found: dict[int, _Part], number: int) -> str:
+    before = [it.trains.max() for seq, it in found.items() if seq < number and it.trains.size]
+    after = [it.trains.min() for seq, it in found.items() if seq > number and it.trains.size]
+    if before and after:
+        return f"no trains between {max(before)} and {min(after)}."
+    return f"no trains before {min(after)}." if after else "its trains are unknown."
+
+
+def _describe(parts: list[_Part], warnings: list[str]) -> Description:
+    first_name = parts[0].root.place.file
+    run = int(first_name.split("-")[1].removeprefix("R"))
+    proposal = next((number for part in parts if (number := part.number("proposalNumber"))), None)
+    begin, end = _read_times(parts, warnings)
+    sources = frozenset().union(*(part.slow | part.fast for part in parts))
+    energies, parameters = _read_monitor(parts)
+    kind = "Corrected run" if first_name.startswith("CORR") else "Run"
+    sample = next((text for part in parts if (text := part.root.text("METADATA/sample"))), "")
+    return Description(
+        content="euxfel-run",
+        root="",
+        title=f"{kind} {run}" + (f" of proposal {proposal}" if proposal else ""),
+        files=(),
+        start_time=begin,
+        end_time=end,
+        instrument=_guess_instrument(sources),
+        proposal=str(proposal) if proposal else None,
+        run_number=run,
+        sample=sample if sample not in {"", "No Sample"} else None,
+        parameters=(*_count(parts, sources), *parameters),
+        thumbnail=draw_curve(energies) if energies.size else None,
+    )
+
+
+def _count(parts: list[_Part], sources: frozenset[str]) -> list[FoundParameter]:
+    trains = np.unique(np.concatenate([part.trains for part in parts]))
+    names = ", ".join(sorted({part.aggregator for part in parts}))
+    return [
+        FoundParameter(name="trains", value=trains.size),
+        FoundParameter(name="train.first", value=int(trains.min())),
+        FoundParameter(name="train.last", value=int(trains.max())),
+        FoundParameter(name="sources", value=len(sources)),
+        FoundParameter(name="aggregators", value=names[:500]),
+    ]
+
+
+def _read_times(parts: list[_Part], warnings: list[str]) -> tuple[datetime | None, datetime | None]:
+    """Return begin of the first and end of the last train, in UTC."""
+    stamps: list[int] = []
+    for part in parts:
+        field = part.root.field("INDEX/timestamp")
+        known = read(field) if field is not None else np.empty(0)
+        known = known[known > 0]
+        stamps += [int(known.min()), int(known.max())] if known.size else []
+    if stamps:
+        return _moment(min(stamps)), _moment(max(stamps)) + TRAIN
+    dates = [
+        [parse_time(part.root.text(f"METADATA/{name}"), name, warnings) for part in parts]
+        for name in ("creationDate", "updateDate")
+    ]
+    begins, ends = ([date for date in column if date] for column in dates)
+    return min(begins, default=None), max(ends, default=None)
+
+
+def _moment(nanoseconds: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=nanoseconds // 1000)
+
+
+def _read_monitor(parts: list[_Part]) -> tuple[NDArray[np.float64], list[FoundParameter]]:
+    """
+    Read the first gas monitor of the run.
+
+    Returns
+    -------
+    energies : ndarray of shape (n_trains,)
+        Slow pulse energy in microjoule, empty without a monitor.
+    parameters : list of FoundParameter
+        Its mean, and photon energy and wavelength.
+    """
+    monitors = sorted({it for part in parts for it in part.slow if "XGM" in it or "GMD" in it})
+    for monitor in monitors:
+        energies = _series(parts, f"CONTROL/{monitor}/pulseEnergy/photonFlux/value")
+        if not energies.size:
+            continue
+        mean = float(f"{energies.mean():.6g}")
+        parameters = [FoundParameter(name="pulse_energy", value=mean, unit="µJ")]
+        wavelengths = _series(parts, f"CONTROL/{monitor}/pulseEnergy/wavelengthUsed/value")
+        if wavelengths.size and np.median(wavelengths) > 0:
+            typical = float(f"{np.median(wavelengths):.7g}")  # stored in single precision
+            parameters += photon_pair("photon_wavelength", typical, "nm")
+        return energies, parameters
+    return np.empty(0), []
+
+
+def _series(parts: list[_Part], path: str) -> NDArray[np.float64]:
+    """Return the finite values of a slow field through all sequences."""
+    blocks = []
+    for part in sorted(parts, key=lambda it: it.sequence):
+        field = part.root.field(path)
+        if field is not None and field.ndim == 1 and field.dtype.kind in "iuf":
+            blocks.append(read(field)[: part.trains.size].astype("f8"))
+    values = np.concatenate(blocks) if blocks else np.empty(0)
+    return np.asarray(values[np.isfinite(values)])
+
+
+def _guess_instrument(sources: frozenset[str]) -> str | None:
+    """Return the instrument whose name most sources carry; tunnels name none."""
+    votes = {name: sum(it.startswith(f"{name}_") for it in sources) for name in INSTRUMENTS}
+    best = max(votes, key=lambda name: votes[name])
+    return best if votes[best] else None

@@ -1,0 +1,90 @@
+"""Groups of a NeXus file that passed the guard, found by class and by path."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import h5py
+
+from catalogue.errors import RefusedFileError
+from catalogue.hdf5 import DanglingError, OpenFiles, Place, attribute, read_text
+
+DEEPEST = 4  # below an entry: instrument, detector, and a level or two for their parts
+LONGEST_TEXT = 500  # characters
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group; members behind dangling links are as absent as those that are not there."""
+
+    files: OpenFiles
+    place: Place
+    name: str
+
+    @property
+    def kind(self) -> str:
+        """The NeXus class, "NXentry"; empty if none is stated."""
+        return self.attribute("NX_class")
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its members, in the order of the alphabet."""
+        return sorted(self.place.object)
+
+    def attribute(self, name: str) -> str:
+        return attribute(self.place.object, name)
+
+    def attributes(self, name: str) -> list[str]:
+        """Return an attribute that lists names: an array, or text with colons or commas."""
+        value: Any = self.place.object.attrs.get(name)
+        if value is None or isinstance(value, str | bytes):
+            text = self.attribute(name)
+            return text.strip("[]").replace(",", ":").split(":") if text else []
+        return [it.decode(errors="replace") if isinstance(it, bytes) else str(it) for it in value]
+
+    def group(self, path: str) -> "Group | None":
+        found = self._find(path)
+        if found is None or not isinstance(found.object, h5py.Group):
+            return None
+        return Group(self.files, found, path.rpartition("/")[2])
+
+    def field(self, path: str) -> h5py.Dataset | None:
+        found = self._find(path)
+        return found.object if found and isinstance(found.object, h5py.Dataset) else None
+
+    def text(self, *paths: str) -> str:
+        """Return the first text that is not blank among some fields, else an empty one."""
+        for path in paths:
+            field = self.field(path)
+            if field is not None and field.dtype.kind in "OSU" and (found := text_of(field)):
+                return found
+        return ""
+
+    def groups(self) -> Iterator["Group"]:
+        """Yield the groups that stand directly in this one."""
+        for name in self.names:
+            group = self.group(name)
+            if group is not None:
+                yield group
+
+    def below(self, *kinds: str, levels: int = DEEPEST) -> Iterator["Group"]:
+        """Yield the groups of some NeXus classes below this one, nearest first in each branch."""
+        for group in self.groups():
+            if group.kind in kinds:
+                yield group
+            if levels > 1:
+                yield from group.below(*kinds, levels=levels - 1)
+
+    def _find(self, path: str) -> Place | None:
+        try:
+            return self.files.follow(self.place, path)
+        except DanglingError:
+            return None
+
+
+def text_of(field: h5py.Dataset) -> str:
+    """Return the first text of a field, at most 500 characters; empty if it is damaged."""
+    try:
+        return read_text(field)[:LONGEST_TEXT]
+    except RefusedFileError:
+        return ""

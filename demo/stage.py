@@ -1,0 +1,150 @@
+"""
+The demo's data and people, set up by the same commands that a facility uses.
+
+Each step says in a sentence what it does; a second start finds its work done.
+"""
+
+import io
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PAINTING = "hg-172"
+PULSES = "p700000"
+PROPOSALS = {
+    # number: title, embargo policy
+    PAINTING: ("Pigments under a landscape: a fragment of a panel painting", "default"),
+    PULSES: ("Commissioning of the gas monitors", "none"),
+}
+PEOPLE = {
+    # username: full name, role in the proposal
+    "ines": ("Ines Duarte", "pi"),
+    "carlo": ("Carlo Bianchi", "member"),
+    "sten": ("Sten Lindqvist", ""),
+    "ivo": ("Ivo Novak", ""),
+    "dana": ("Dana Weber", ""),
+}
+PASSWORD = "palimpsest"  # noqa: S105 - of the demo's people, printed on its first screen
+_FACILITY = Path(__file__).with_name("facility.toml")
+
+
+class Stage:
+    """
+    The folder in which the demo plays.
+
+    Parameters
+    ----------
+    data : Path
+        The data folder; everything else lies below it.
+    say : callable
+        Takes each step's sentence.
+    """
+
+    def __init__(self, data: Path, say: Callable[[str], None]) -> None:
+        self.data = data
+        self.say = say
+        self.folder = data / "demo"
+        self.raw = self.folder / "raw"
+        self.declaration = self.folder / "facility.toml"
+
+    def set(self) -> None:
+        """Do every step before the services start."""
+        self._prepare_database()
+        self._add_people()
+        self._declare()
+        self._generate()
+        self._register()
+
+    def _prepare_database(self) -> None:
+        self.say("Database: an embedded PostgreSQL, in the data folder, nothing to install.")
+        os.environ["PALIMPSEST_DATA"] = str(self.data)  # noqa: TID251 - read by the settings
+        from manage import prepare  # noqa: PLC0415 - after the line above
+
+        prepare()
+        import django  # noqa: PLC0415 - needs the database's settings
+
+        django.setup()
+        _command("migrate", verbosity=0)
+
+    def _add_people(self) -> None:
+        self.say("People: Ines leads a proposal, Carlo is on it, Sten is not; Dana is steward.")
+        for username, (name, _) in PEOPLE.items():
+            with _typing(PASSWORD):
+                _command("add_person", username, name=name, data_steward=username == "dana")
+
+    def _declare(self) -> None:
+        self.say("Facility: two instruments, three stores, one product rule, from facility.toml.")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.declaration.exists():
+            shutil.copyfile(_FACILITY, self.declaration)
+        _command("apply", self.declaration)
+        members = [f"{name}:{role}" for name, (_, role) in PEOPLE.items() if role]
+        for number, (title, embargo) in PROPOSALS.items():
+            _command("add_proposal", number, title=title, embargo=embargo, member=members)
+
+    def _generate(self) -> None:
+        from demo.makers.euxfel import write_euxfel_run  # noqa: PLC0415 - brings pandas
+        from demo.makers.xrd import write_poni, write_xrd_scan  # noqa: PLC0415 - brings pyFAI
+
+        beamtime = self.raw / PAINTING / "id13"
+        if self._is_missing(beamtime / "fragment" / "map_0001.h5"):
+            self.say("Scan: 441 diffraction frames of a two-phase painting fragment, simulated.")
+            beamtime.mkdir(parents=True, exist_ok=True)
+            write_poni(beamtime / "geometry.poni")
+            with _whole(beamtime / "fragment") as folder:
+                write_xrd_scan(folder, name="map_0001.h5")
+        run = self.raw / PULSES / "raw" / "r0149"
+        if self._is_missing(run):
+            self.say("Run: 200 pulse trains of two X-ray gas monitors, as European XFEL writes.")
+            with _whole(run) as folder:
+                write_euxfel_run(folder)
+
+    def _is_missing(self, path: Path) -> bool:
+        return not path.exists()
+
+    def _register(self) -> None:
+        self.say("Registration: files are read, checked and hashed; metadata come from them.")
+        beamtime = self.raw / PAINTING / "id13"
+        paths = [
+            beamtime / "geometry.poni",
+            beamtime / "fragment" / "map_0001.h5",
+            self.raw / PULSES / "raw" / "r0149",
+        ]
+        _command("register", *paths)
+
+
+@contextmanager
+def _whole(folder: Path) -> Any:
+    """Let a folder appear under its name only once everything in it is written."""
+    part = folder.with_name(f".part-{folder.name}")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    yield part
+    part.rename(folder)
+
+
+def _command(name: str, *arguments: Any, **options: Any) -> None:
+    """Run a command of manage.py, its lines indented below the step's sentence."""
+    from django.core.management import call_command  # noqa: PLC0415 - needs Django set up
+
+    printed = io.StringIO()
+    call_command(name, *map(str, arguments), **options, stdout=printed)
+    lines: Sequence[str] = printed.getvalue().splitlines()
+    for line in lines:
+        sys.stdout.write(f"        {line}\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def _typing(line: str) -> Any:
+    """Answer a command that reads from standard input."""
+    before = sys.stdin
+    sys.stdin = io.StringIO(line + "\n")
+    try:
+        yield
+    finally:
+        sys.stdin = before

@@ -1,0 +1,115 @@
+"""Derived datasets into a store of their own: an outbox with lease and proof."""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import connection
+from django.db.models.functions import Now
+
+from catalogue.errors import ChecksumError, StoreError
+from catalogue.models import DataFile, Dataset
+from catalogue.places import local_path, store_behind
+from processing.models import ArchiveCopy, Product
+from processing.models import ProcessingRun as Run
+
+_log = logging.getLogger(__name__)
+
+_LEASE_S = 60
+_FIRST_WAIT_S = 5
+_LONGEST_WAIT_S = 3600
+
+_CLAIM = """
+UPDATE processing_archivecopy
+   SET state = 'copying', fence = fence + 1, attempt = attempt + 1,
+       lease_until = clock_timestamp() + %s * interval '1 second'
+ WHERE id = (SELECT id FROM processing_archivecopy
+              WHERE (state = 'waiting' AND not_before <= clock_timestamp())
+                 OR (state = 'copying' AND lease_until < clock_timestamp())
+              ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING id, fence
+"""
+_BEAT = """
+UPDATE processing_archivecopy
+   SET lease_until = clock_timestamp() + %s * interval '1 second', files_done = %s, bytes_done = %s
+ WHERE id = %s AND fence = %s AND state = 'copying' RETURNING id
+"""
+
+
+@dataclass(frozen=True)
+class _Held:
+    copy_id: int
+    fence: int
+
+
+def request_copies(product: Product) -> int:
+    """Note in the outbox that a product's datasets belong into the rule's archive."""
+    run, archive = product.processing_run, product.rule.archive
+    if archive is None or run is None or run.state != Run.State.SUCCEEDED:
+        return 0
+    wanted = Dataset.objects.filter(generated_by__activity=run.activity_id)
+    missing = wanted.exclude(archive_copies__store=archive)
+    rows = [ArchiveCopy(dataset=dataset, store=archive) for dataset in missing]
+    return len(ArchiveCopy.objects.bulk_create(rows, ignore_conflicts=True))
+
+
+def archive_key(dataset: Dataset, file: DataFile) -> str:
+    """Return where a file lies in an archive: by identifier, so that nothing moves later."""
+    return f"{dataset.pid}/{file.path}"
+
+
+def copy_due() -> int:
+    """Copy what waits in the outbox, one dataset after another; return how many arrived."""
+    arrived = 0
+    while held := _claim():
+        copy = ArchiveCopy.objects.select_related("dataset", "store").get(pk=held.copy_id)
+        try:
+            arrived += _copy(held, copy)
+        except StoreError as error:
+            _log.warning("Archiving %s: %s", copy.dataset.pid, error)
+            _put_back(held, copy, error)
+    return arrived
+
+
+def _claim() -> _Held | None:
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [_LEASE_S])
+        row = cursor.fetchone()
+    return _Held(*row) if row else None
+
+
+def _copy(held: _Held, copy: ArchiveCopy) -> bool:
+    """Copy a dataset's files; each is proved before the next one starts."""
+    store = store_behind(copy.store)
+    bytes_done = 0
+    files = copy.dataset.files.select_related("store")
+    for number, file in enumerate(files, start=1):
+        source = local_path(file)
+        store.put(source, archive_key(copy.dataset, file), sha256=file.sha256)
+        bytes_done += file.size
+        if not _beat(held, number, bytes_done):
+            return False  # somebody else goes on with it
+    mine = ArchiveCopy.objects.filter(pk=held.copy_id, fence=held.fence)
+    return bool(
+        mine.update(
+            state=ArchiveCopy.State.ARCHIVED, lease_until=None, problem="", archived_at=Now()
+        )
+    )
+
+
+def _beat(held: _Held, files_done: int, bytes_done: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(_BEAT, [_LEASE_S, files_done, bytes_done, held.copy_id, held.fence])
+        return cursor.fetchone() is not None
+
+
+def _put_back(held: _Held, copy: ArchiveCopy, error: StoreError) -> None:
+    """Try again later, ever later; bytes that have changed are a person's matter."""
+    is_final = isinstance(error, ChecksumError)
+    wait = min(_FIRST_WAIT_S * 2 ** min(copy.attempt, 12), _LONGEST_WAIT_S)
+    ArchiveCopy.objects.filter(pk=held.copy_id, fence=held.fence).update(
+        state=ArchiveCopy.State.FAILED if is_final else ArchiveCopy.State.WAITING,
+        lease_until=None,
+        problem=str(error)[:500],
+        not_before=Now() + timedelta(seconds=wait),
+    )

@@ -1,0 +1,150 @@
+"""
+Dask as transport: an embedded LocalCluster, or the scheduler named by configuration.
+
+Only JSON travels, no pickled recipe. Dask retries nothing by itself: a task lost with
+its worker is a lost attempt, and the lease decides what comes next.
+"""
+
+import threading
+from asyncio import CancelledError
+from collections import deque
+from typing import Any
+from uuid import uuid4
+
+import dask
+from distributed import Client, Event, LocalCluster, get_client, get_worker
+from distributed.scheduler import KilledWorker
+from pydantic import TypeAdapter
+
+from processing.engine.base import Handle
+from processing.engine.supervisor import supervise
+from processing.errors import EngineError
+from processing.ticket import Event as RunEvent
+from processing.ticket import Failure, Outcome, Ticket
+
+_END = "end"
+_STRAGGLERS_S = 2.0
+_CONNECT_S = "10s"
+_LOSSES = {
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.scheduler.work-stealing": False,
+}
+
+_event: TypeAdapter[RunEvent] = TypeAdapter(RunEvent)
+
+
+def _topic(ticket_uuid: str, fence: int) -> str:
+    return f"processing-run-{ticket_uuid}-{fence}"
+
+
+def supervise_task(ticket_json: str, name: str) -> str:
+    """Supervise a ticket inside a Dask worker; events go out under a topic."""
+    worker = get_worker()
+    stop = Event(f"cancel-{name}", client=get_client())
+
+    def emit(event: RunEvent) -> None:
+        worker.log_event(name, event.model_dump_json())
+
+    outcome = supervise(Ticket.model_validate_json(ticket_json), emit, stop.is_set)
+    worker.log_event(name, _END)
+    return outcome.model_dump_json()
+
+
+class DaskHandle:
+    """One supervising task on the cluster."""
+
+    def __init__(self, client: Client, ticket: Ticket) -> None:
+        self._client = client
+        self._events: deque[RunEvent] = deque()
+        self._ended = threading.Event()
+        # A name of its own for each attempt: Dask would answer an old key from memory.
+        self._name = f"{_topic(ticket.uuid, ticket.fence)}-{uuid4().hex[:8]}"
+        client.subscribe_topic(self._name, self._take)
+        self._future = client.submit(
+            supervise_task,
+            ticket.model_dump_json(),
+            self._name,
+            key=self._name,
+            pure=False,
+            retries=0,
+        )
+
+    def _take(self, stamped: tuple[float, str]) -> None:
+        _, text = stamped
+        if text == _END:
+            self._ended.set()
+        else:
+            self._events.append(_event.validate_json(text))
+
+    def wait(self, timeout_s: float) -> Outcome | None:
+        try:
+            self._future.result(timeout=timeout_s)
+        except TimeoutError:
+            return None
+        except KilledWorker:
+            return self._lost("The Dask worker died under the run.")
+        except (CancelledError, OSError, RuntimeError) as error:
+            return self._lost(f"The engine lost the run ({type(error).__name__}).")
+        # The result may overtake the last log lines.
+        self._ended.wait(_STRAGGLERS_S)
+        outcome = Outcome.model_validate_json(self._future.result())
+        self._forget()
+        return outcome
+
+    def _lost(self, message: str) -> Outcome:
+        self._forget()
+        failure = Failure(
+            reason="lost", code="engine-lost", message=f"{message} It is tried again."
+        )
+        return Outcome(failure=failure)
+
+    def _forget(self) -> None:
+        self._client.unsubscribe_topic(self._name)
+
+    def events(self) -> list[RunEvent]:
+        return [self._events.popleft() for _ in range(len(self._events))]
+
+    def cancel(self) -> None:
+        Event(f"cancel-{self._name}", client=self._client).set()
+
+
+class DaskEngine:
+    """
+    Executes tickets on a Dask cluster.
+
+    Parameters
+    ----------
+    scheduler : str
+        Address of a scheduler whose workers see the same stores; empty starts a
+        cluster on this machine that ends with this process.
+    slots : int
+        Runs at once on the embedded cluster.
+    """
+
+    def __init__(self, scheduler: str, slots: int) -> None:
+        self._cluster: Any = None
+        dask.config.set(_LOSSES)
+        try:
+            if not scheduler:
+                self._cluster = LocalCluster(
+                    n_workers=slots,
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    dashboard_address=None,
+                    memory_limit=None,  # the supervisor's limits count, per run
+                )
+            self._client = Client(self._cluster or scheduler, timeout=_CONNECT_S)
+        except OSError as error:
+            raise EngineError(
+                f"No Dask scheduler answers at {scheduler or 'this machine'}. Start it, or "
+                "unset PALIMPSEST_SCHEDULER to use an embedded cluster."
+            ) from error
+
+    def submit(self, ticket: Ticket) -> Handle:
+        return DaskHandle(self._client, ticket)
+
+    def close(self) -> None:
+        self._client.close()
+        if self._cluster is not None:
+            self._cluster.close()

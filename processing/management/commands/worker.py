@@ -1,0 +1,35 @@
+import signal
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from processing.engine.base import Engine
+from processing.engine.dask_cluster import DaskEngine
+from processing.engine.in_process import InProcessEngine
+from processing.errors import EngineError
+from processing.worker import Worker
+
+
+class Command(BaseCommand):
+    help = "Claim queued processing runs and execute them, until stopped."
+
+    def handle(self, *_: Any, **__: Any) -> None:
+        try:
+            engine = self._engine()
+        except EngineError as error:
+            raise CommandError(str(error)) from error
+        worker = Worker(
+            engine, slots=settings.PALIMPSEST_SLOTS, lease_s=settings.PALIMPSEST_LEASE_S
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: worker.stopping.set())
+        try:
+            worker.run()
+        finally:
+            engine.close()
+
+    def _engine(self) -> Engine:
+        if settings.PALIMPSEST_ENGINE == "in-process":
+            return InProcessEngine()
+        return DaskEngine(settings.PALIMPSEST_SCHEDULER, settings.PALIMPSEST_SLOTS)

@@ -1,0 +1,214 @@
+"""
+Run one recipe: ``python -m processing.runner`` with a ticket on standard input.
+
+Knows no database and no Django. Standard input stays open as long as the supervisor
+lives: its end means that nobody waits for the result, so the whole process group stops.
+Events and the outcome leave as JSON lines on what was standard output; whatever the
+recipe prints itself goes to standard error, and from there into the log.
+"""
+
+import errno
+import importlib
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import TextIO
+
+from catalogue.errors import RefusedFileError
+from catalogue.hdf5 import check_dataset
+from processing.recipes.base import Input, Recipe, RecipeError, Workspace, working_in
+from processing.ticket import (
+    Event,
+    Failure,
+    LogLine,
+    Outcome,
+    OutputFile,
+    Ticket,
+    TicketInput,
+)
+
+
+class _StopError(Exception):
+    """Ends the run with a failure that is already put into words."""
+
+    def __init__(self, failure: Failure) -> None:
+        self.failure = failure
+        super().__init__(failure.message)
+
+
+def main() -> None:
+    ticket = Ticket.model_validate_json(sys.stdin.readline())
+    threading.Thread(target=_die_with_supervisor, daemon=True).start()
+    report = _take_standard_output()
+    report(execute(ticket, report).model_dump_json())
+
+
+def _die_with_supervisor() -> None:
+    sys.stdin.read()
+    os.killpg(0, signal.SIGKILL)
+
+
+def _take_standard_output() -> Callable[[str], None]:
+    """Keep standard output for reports: a print in a recipe must not break them."""
+    channel: TextIO = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    lock = threading.Lock()
+
+    def report(line: str) -> None:
+        with lock:
+            channel.write(line + "\n")
+            channel.flush()
+
+    return report
+
+
+def execute(ticket: Ticket, report: Callable[[str], None]) -> Outcome:
+    """
+    Run the recipe of a ticket in its staging folder.
+
+    Parameters
+    ----------
+    ticket : Ticket
+        Its ``staging`` folder exists and is empty.
+    report : callable
+        Takes each event as one line of JSON.
+
+    Returns
+    -------
+    Outcome
+        Outputs by their path below ``staging/outputs``, or a failure in words.
+    """
+
+    def emit(event: Event) -> None:
+        report(event.model_dump_json())
+
+    try:
+        return _execute(ticket, emit)
+    except _StopError as error:
+        return Outcome(failure=error.failure)
+    except RecipeError as error:
+        return Outcome(failure=Failure(reason="input", code=error.code, message=error.message))
+    except RefusedFileError as error:
+        return Outcome(failure=Failure(reason="input", code=error.code, message=str(error)))
+    except Exception as error:  # noqa: BLE001 - the border: a recipe's failure is data
+        return Outcome(failure=_explain(error))
+
+
+def _execute(ticket: Ticket, emit: Callable[[Event], None]) -> Outcome:
+    for name in ("inputs", "outputs", "empty"):
+        (ticket.staging / name).mkdir()
+    # HDF5 looks for relative links in the current folder too: there must be nothing.
+    os.chdir(ticket.staging / "empty")
+    recipe = _load(ticket)
+    inputs = {
+        role: [_lay_out(ticket, role, position, given) for position, given in enumerate(datasets)]
+        for role, datasets in ticket.inputs.items()
+    }
+    work = Workspace(
+        folder=ticket.staging / "outputs",
+        now=datetime.fromisoformat(ticket.clock),
+        seed=ticket.seed,
+        run_key=ticket.run_key,
+        key_document=ticket.key_document,
+        emit=emit,
+        recipe=ticket.recipe,
+        version=ticket.version,
+        inputs={role: datasets[0].digest for role, datasets in ticket.inputs.items()},
+    )
+    emit(LogLine(text=f"{ticket.recipe} {ticket.version} starts"))
+    arguments = {role: given[0] if given else None for role, given in inputs.items()}
+    with working_in(work):
+        result = recipe(**arguments, **_as_arguments(ticket))
+    return _collect(ticket, work, Path(result))
+
+
+def _load(ticket: Ticket) -> Recipe:
+    """Import the recipe, and see that its packages are those of the run key."""
+    module, _, name = ticket.entry.partition(":")
+    recipe: Recipe = getattr(importlib.import_module(module), name)
+    if recipe.manifest.environment.digest != ticket.environment:
+        found = ", ".join(f"{n} {v}" for n, v in recipe.manifest.environment.packages.items())
+        raise _StopError(
+            Failure(
+                reason="environment",
+                code="environment-changed",
+                message=f"This worker has other packages than the run was launched for ({found}). "
+                "The operator applies facility.toml again, or starts a worker with the old ones.",
+            )
+        )
+    return recipe
+
+
+def _lay_out(ticket: Ticket, role: str, position: int, given: TicketInput) -> Input[str]:
+    """Link an input's files under their registered names, and have them judged."""
+    folder = ticket.staging / "inputs" / role / str(position)
+    links = []
+    for file in given.files:
+        if not file.location.is_file() or file.location.stat().st_size != file.size:
+            message = (
+                f"{file.path} of {given.title} is gone or has changed since it was registered. "
+                "Restore it, or register the new file as its own dataset."
+            )
+            raise _StopError(Failure(reason="input", code="input-changed", message=message))
+        link = folder.joinpath(*PurePosixPath(file.path).parts)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(file.location)
+        links.append(link)
+    check_dataset({file.path: file.location for file in given.files})
+    return Input(links, given.digest)
+
+
+def _as_arguments(ticket: Ticket) -> dict[str, object]:
+    """Give JSON's lists as the tuples that recipes declare."""
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in ticket.parameters.items()
+    }
+
+
+def _collect(ticket: Ticket, work: Workspace, result: Path) -> Outcome:
+    """State what lies in the outputs folder: what was declared, and nothing else."""
+    found = {path.name for path in work.folder.iterdir()}
+    if missing := sorted({*work.declared, result.name} - found):
+        raise _StopError(_bad_output("output-missing", f"did not write {', '.join(missing)}"))
+    if undeclared := sorted(found - set(work.declared)):
+        what = f"wrote {', '.join(undeclared)} without declaring it"
+        raise _StopError(_bad_output("output-undeclared", what))
+    (role,) = ticket.outputs
+    names = dict.fromkeys(name for name in work.declared if name != "preview.png")
+    return Outcome(
+        outputs=tuple(OutputFile(role=role, path=name) for name in names),
+        preview=OutputFile(role=role, path="preview.png") if "preview.png" in found else None,
+        quantities=tuple(work.quantities),
+        warnings=tuple(work.warnings),
+    )
+
+
+def _bad_output(code: str, what: str) -> Failure:
+    message = f"The recipe {what}. Tell its author; the input is not at fault."
+    return Failure(reason="output", code=code, message=message)
+
+
+def _explain(error: Exception) -> Failure:
+    """Tell a full disk and too little memory from the recipe's own failure."""
+    trace = traceback.format_exc(limit=-8)
+    if isinstance(error, MemoryError):
+        message = "The run needed more memory than it may have. Ask for a larger limit."
+        return Failure(reason="memory", code="memory", message=message, traceback=trace)
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        message = "The disk is full. The run waits until the operator has made room."
+        return Failure(reason="disk", code="disk-full", message=message, traceback=trace)
+    message = (
+        f"The recipe stopped with {type(error).__name__}: {str(error)[:300]}. "
+        "Look at the log, and tell the recipe's author if the input is good."
+    )
+    return Failure(reason="recipe", code="recipe-failed", message=message, traceback=trace)
+
+
+if __name__ == "__main__":
+    main()

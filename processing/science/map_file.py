@@ -1,0 +1,297 @@
+"""
+Writing a diffraction map as one NeXus file, row by row.
+
+It is layout and nothing else: ``/entry/map`` as the map viewer reads it, patterns over all
+frames, and how it was made. Equal contents give equal bytes, so no clock is looked at.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from processing.science.diffraction import Pattern
+
+PLANES_BYTES = 2**26
+MAX_FAST_CHUNK = 50
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Values along one axis, their unit and what they are."""
+
+    values: NDArray[np.float64]
+    units: str
+    long_name: str
+
+
+@dataclass(frozen=True)
+class MapAxes:
+    """Slow, fast and radial axis, and whether every pattern has its standard error."""
+
+    y: Axis
+    x: Axis
+    q: Axis
+    has_errors: bool = True
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """
+    How a file was made, without anything that differs between equal runs.
+
+    Attributes
+    ----------
+    program, version : str
+        Name and version of the recipe.
+    run_key : str
+        sha256 of the key document, empty outside a processing run.
+    key_document : str
+        Canonical JSON of what the result depends on.
+    inputs : mapping
+        Role to sha256 of its content.
+    parameters : mapping
+        Name to value and unit.
+    decided : mapping
+        What the recipe found out where it was not told, for the configuration.
+    """
+
+    program: str
+    version: str
+    run_key: str = ""
+    key_document: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
+    decided: Mapping[str, Any] = field(default_factory=dict)
+
+
+class MapFile:
+    """
+    A map being written; see ``create_map``.
+
+    Parameters
+    ----------
+    file : h5py.File
+        Open for writing, empty.
+    axes : MapAxes
+        Slow, fast and radial axis.
+    """
+
+    def __init__(self, file: h5py.File, axes: MapAxes) -> None:
+        self.axes = axes
+        self.shape = (len(axes.y.values), len(axes.x.values), len(axes.q.values))
+        slow, fast, bins = self.shape
+        self._entry = _group(file, "entry", "NXentry", default="map")
+        self._entry["title"] = f"Diffraction map of {slow} x {fast} positions"
+        self._map = _group(self._entry, "map", "NXdata", signal="intensity", axes=["y", "x", "q"])
+        for name, axis in (("y", axes.y), ("x", axes.x), ("q", axes.q)):
+            written = self._map.create_dataset(name, data=axis.values)
+            written.attrs.update({"units": axis.units, "long_name": axis.long_name})
+        chunk = (1, min(fast, MAX_FAST_CHUNK), bins)
+        for name in ("intensity", "errors") if axes.has_errors else ("intensity",):
+            self._create(name, self.shape, chunk, units="photon")
+        if axes.has_errors:
+            # NXdata finds the errors of a signal by this name.
+            self._map["intensity_errors"] = h5py.SoftLink("/entry/map/errors")
+        self._create("cumulative", (bins + 1, slow, fast), (1, slow, fast), units="photon")
+        self.valid = np.zeros((slow, fast), np.uint8)
+        self._sum = np.zeros(bins)
+        self._variance = np.zeros(bins)
+        self._reached = np.zeros(bins, np.int64)
+        self.maximum = np.full(bins, np.nan)
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean pattern of the frames that reach each bin, in photons; NaN if none does."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(self._reached > 0, self._sum / self._reached, np.nan)
+
+    def write_row(self, row: int, patterns: list[Pattern | None]) -> None:
+        """
+        Write the patterns of one row.
+
+        Parameters
+        ----------
+        row : int
+            Number along the slow axis.
+        patterns : list of Pattern or None
+            From the first column to the last; None where there is none.
+        """
+        bins = self.shape[2]
+        nothing = np.full(bins, np.nan)
+        intensity = np.array([nothing if p is None else p.intensity for p in patterns])
+        self._map["intensity"][row] = intensity
+        self.valid[row] = [p is not None and p.is_valid for p in patterns]
+        if "errors" in self._map:
+            sigma = np.array([nothing if p is None else p.sigma for p in patterns])
+            self._map["errors"][row] = sigma
+            self._variance += np.nansum(sigma**2, axis=0)
+        self._sum += np.nansum(intensity, axis=0)
+        self._reached += np.isfinite(intensity).sum(axis=0)
+        self.maximum = np.fmax(self.maximum, np.fmax.reduce(intensity, axis=0))
+
+    def write_cumulative(self) -> Iterator[int]:
+        """
+        Sum the finished map along q, plane by plane, in float64.
+
+        ``cumulative[k]`` is the sum of the first k bins, so that the map of any range is
+        the difference of two planes. NaN counts as 0; pixels without any valid bin are
+        NaN in every plane.
+
+        Yields
+        ------
+        int
+            How many planes are finished.
+        """
+        slow, fast, bins = self.shape
+        running = np.where(self.valid, 0.0, np.nan)
+        self._map["cumulative"][0] = running
+        step = max(1, PLANES_BYTES // (slow * fast * 8))
+        for start in range(0, bins, step):
+            block = self._map["intensity"][:, :, start : start + step]
+            planes = np.nan_to_num(block.astype(np.float64)).cumsum(axis=2) + running[..., None]
+            running = planes[..., -1]
+            stop = start + planes.shape[2]
+            self._map["cumulative"][start + 1 : stop + 1] = np.moveaxis(planes, 2, 0)
+            yield stop
+
+    def read_range(self, low: int, high: int) -> NDArray[np.float64]:
+        """
+        Read the finished map of a range of bins.
+
+        Parameters
+        ----------
+        low, high : int
+            First bin, and the one after the last.
+
+        Returns
+        -------
+        ndarray of shape (slow, fast)
+            Sum over the range, in photons; NaN where no frame is valid.
+        """
+        cumulative = self._map["cumulative"]
+        upper = np.asarray(cumulative[high], np.float64)
+        return np.asarray(upper - cumulative[low])
+
+    def write_patterns(self) -> None:
+        """Write valid positions, and the sum and maximum over all frames."""
+        self._map.create_dataset("valid", data=self.valid)
+        group = _group(
+            self._entry,
+            "pattern",
+            "NXdata",
+            signal="sum",
+            axes=["q"],
+            auxiliary_signals=["maximum"],
+        )
+        group["q"] = h5py.SoftLink("/entry/map/q")
+        total = np.where(self._reached > 0, self._sum, np.nan)
+        group.create_dataset("sum", data=total).attrs["units"] = "photon"
+        if "errors" in self._map:
+            errors = np.where(self._reached > 0, np.sqrt(self._variance), np.nan)
+            group.create_dataset("sum_errors", data=errors).attrs["units"] = "photon"
+        group.create_dataset("maximum", data=self.maximum).attrs["units"] = "photon"
+
+    def write_monitor(self, name: str, grid: NDArray[np.float64], reference: float) -> None:
+        """
+        Write the monitor of each position.
+
+        Parameters
+        ----------
+        name : str
+            What the monitor is called in the scan.
+        grid : ndarray of shape (slow, fast)
+            In its own unit; NaN where no frame was taken.
+        reference : float
+            The value to which intensities are normalised.
+        """
+        written = self._map.create_dataset("i0", data=grid)
+        written.attrs.update({"units": "", "long_name": name, "reference": reference})
+
+    def write_process(self, made: Provenance, poni_text: str) -> None:
+        """
+        Write how the map was made.
+
+        Parameters
+        ----------
+        made : Provenance
+            Recipe, inputs and parameters.
+        poni_text : str
+            The geometry as it was given.
+        """
+        process = _group(self._entry, "process", "NXprocess")
+        process["program"] = made.program
+        process["version"] = made.version
+        process["sequence_index"] = 1
+        if made.run_key:
+            process["identifier_run_key"] = made.run_key
+        for role, digest in sorted(made.inputs.items()):
+            if digest:
+                process[f"identifier_input_{role}"] = digest
+        parameters = _group(process, "parameters", "NXparameters")
+        for name, (value, unit) in sorted(made.parameters.items()):
+            written = parameters.create_dataset(name, data=_as_stored(value))
+            if unit:
+                written.attrs["units"] = unit
+        configuration = {name: value for name, (value, _) in made.parameters.items()}
+        configuration |= {"shape": self.shape[:2], **made.decided}
+        text = json.dumps(configuration, sort_keys=True, indent=1, allow_nan=False)
+        _note(process, "configuration", "application/json", text)
+        _note(process, "geometry", "text/plain", poni_text)
+        if made.key_document:
+            _note(process, "key_document", "application/json", made.key_document)
+
+    def _create(
+        self, name: str, shape: tuple[int, ...], chunk: tuple[int, ...], *, units: str
+    ) -> None:
+        written = self._map.create_dataset(
+            name, shape, "f4", chunks=chunk, fillvalue=np.float32(np.nan)
+        )
+        written.attrs["units"] = units
+
+
+@contextmanager
+def create_map(path: Path, axes: MapAxes) -> Iterator[MapFile]:
+    """
+    Create the file of a map and close it when the block ends.
+
+    Parameters
+    ----------
+    path : Path
+        Where to write.
+    axes : MapAxes
+        Slow, fast and radial axis.
+
+    Yields
+    ------
+    MapFile
+        Ready for its first row.
+    """
+    with h5py.File(path, "w") as file:
+        file.attrs["default"] = "entry"
+        yield MapFile(file, axes)
+
+
+def _group(parent: h5py.Group, name: str, nx_class: str, **attributes: Any) -> h5py.Group:
+    group = parent.create_group(name)
+    group.attrs["NX_class"] = nx_class
+    for key, value in attributes.items():
+        group.attrs[key] = value
+    return group
+
+
+def _note(parent: h5py.Group, name: str, media_type: str, text: str) -> None:
+    note = _group(parent, name, "NXnote")
+    note["type"] = media_type
+    note["data"] = text
+
+
+def _as_stored(value: Any) -> Any:
+    """HDF5 has no null: an absent choice is stored as the word."""
+    return "none" if value is None else value

@@ -1,0 +1,81 @@
+"""
+The steward: compare what the rules want with what there is, and ask for the rest.
+
+Level-triggered: each pass looks at everything and remembers nothing, so a steward that
+was killed costs nothing, and a second one is harmless.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from catalogue.models import Dataset
+from processing.archiving import copy_due, request_copies
+from processing.errors import ProcessingError
+from processing.lifecycle import bind_product
+from processing.models import ProcessingRun, Product, ProductRule
+from processing.resolution import matching_datasets, resolve
+from processing.submission import key_of, read_manifest, submit_for_rule
+
+_log = logging.getLogger(__name__)
+
+State = ProcessingRun.State
+
+
+@dataclass
+class Pass:
+    """What one look at everything has done."""
+
+    wanted: int = 0
+    submitted: int = 0
+    blocked: int = 0
+    copied: int = 0
+
+
+def reconcile() -> Pass:
+    """Bring products and archive one step nearer to what is declared."""
+    done = Pass()
+    for rule in ProductRule.objects.select_related("recipe", "archive").order_by("slug"):
+        for subject in matching_datasets(rule).select_related("instrument"):
+            product, _ = Product.objects.get_or_create(rule=rule, subject=subject)
+            done.wanted += 1
+            _reconcile_product(product, rule, subject, done)
+    done.copied = copy_due()
+    return done
+
+
+def _reconcile_product(product: Product, rule: ProductRule, subject: Dataset, done: Pass) -> None:
+    resolution = resolve(rule, subject)
+    if resolution.blocked:
+        done.blocked += 1
+        _block(product, resolution.blocked)
+        return
+    request_copies(product)
+    if rule.keep == "manual" or _is_settled(product, rule, resolution.inputs):
+        return
+    try:
+        submission = submit_for_rule(rule, resolution.inputs)
+    except ProcessingError as error:
+        done.blocked += 1
+        _block(product, str(error))
+        return
+    bind_product(product, submission.processing_run)
+    request_copies(product)
+    if not (submission.is_reused or submission.is_joined):
+        done.submitted += 1
+        _log.info("%s wants %s of %s", rule, rule.recipe, subject)
+
+
+def _is_settled(product: Product, rule: ProductRule, inputs: dict[str, list[Dataset]]) -> bool:
+    """Say whether the bound run is the wanted one; a failed one waits for a person."""
+    run = product.processing_run
+    if run is None or product.blocked:
+        return False
+    checked = read_manifest(rule.recipe).validate_parameters(rule.parameters)
+    _, run_key = key_of(rule.recipe, inputs, checked)
+    return run.run_key == run_key
+
+
+def _block(product: Product, reason: str) -> None:
+    if product.blocked != reason[:500]:
+        product.blocked = reason[:500]
+        product.save(update_fields=["blocked"])

@@ -1,0 +1,313 @@
+"""Pages of what is done to datasets: recipes, the launch form, processing runs."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.cache import get_conditional_response
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from catalogue.access import get_dataset, may_process, visible_datasets
+from catalogue.digests import sha256_of_text
+from catalogue.models import Dataset
+from catalogue.views import personal, wants_fragment
+from processing.access import get_processing_run, may_cancel, visible_processing_runs
+from processing.errors import (
+    ProcessingRunEndedError,
+    UnknownProcessingRunError,
+)
+from processing.forms.launch import LaunchForm
+from processing.forms.parameters import ParameterText, list_parameters, value_of, write_value
+from processing.lifecycle import cancel
+from processing.models import ProcessingRun, Product, Recipe
+from processing.submission import (
+    Submission,
+    find_result,
+    fitting_roles,
+    get_recipe,
+    key_of,
+    list_recipes,
+    read_manifest,
+    submit,
+)
+
+RUNS_PER_PAGE = 50
+LOG_TAIL = 500
+_RECENT_RUNS = 20
+
+State = ProcessingRun.State
+
+_NEXT_STEPS = {
+    "input": "Mend the data or choose others, then launch again.",
+    "recipe": "Launch again with other parameters, or show this page to the recipe's author.",
+    "output": "The recipe wrote files that it did not promise: show this page to its author.",
+    "memory": "Launch again with fewer bins or a smaller scan, or ask the operator for more memory.",
+    "time": "Launch again on a smaller scan, or ask the operator for more time.",
+    "disk": "It goes on by itself once the operator has made room.",
+    "environment": "It goes on by itself once the operator has installed the recipe's packages.",
+    "lost": "Its worker went away, which is nobody's fault: launch it again.",
+}
+
+
+@require_safe
+@personal
+def show_recipes(request: HttpRequest) -> HttpResponse:
+    """List what can be done."""
+    recipes = [(recipe, read_manifest(recipe)) for recipe in list_recipes()]
+    return render(request, "processing/recipe_list.html", {"recipes": recipes})
+
+
+@require_safe
+@personal
+def show_recipe(request: HttpRequest, name: str) -> HttpResponse:
+    """Explain one version of a recipe."""
+    recipe = get_recipe(name, request.GET.get("version", "").replace("\x00", ""))
+    manifest = read_manifest(recipe)
+    context = {
+        "recipe": recipe,
+        "manifest": manifest,
+        "parameters": [(text, write_value(text.default)) for text in list_parameters(manifest)],
+        "versions": Recipe.objects.filter(name=name).order_by("-id"),
+    }
+    return render(request, "processing/recipe.html", context)
+
+
+@require_safe
+@personal
+def show_dataset_processing(request: HttpRequest, pid: UUID) -> HttpResponse:
+    """Show what can be done with a dataset, and what has been; a part of its page."""
+    dataset = get_dataset(request.user, pid)
+    visible = visible_processing_runs(request.user)
+    products = Product.objects.filter(subject=dataset).select_related("rule__recipe")
+    products = products.order_by("rule__slug")
+    fulfilling = visible.in_bulk([product.processing_run_id for product in products])
+    context = {
+        "dataset": dataset,
+        "may_process": may_process(request.user),
+        "recipes": [recipe for recipe in list_recipes() if fitting_roles(recipe, dataset)],
+        "maker": visible.filter(activity__generated__dataset=dataset).first(),
+        "runs": visible.filter(inputs__dataset=dataset).distinct().order_by("-id")[:_RECENT_RUNS],
+        "products": [(product, fulfilling.get(product.processing_run_id)) for product in products],
+        "copies": dataset.archive_copies.select_related("store").order_by("store__slug"),
+    }
+    template = "processing/dataset_processing.html"
+    return render(
+        request, f"{template}#processing" if wants_fragment(request) else template, context
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@personal
+def launch(request: HttpRequest, pid: UUID, name: str) -> HttpResponse:
+    """Choose inputs and parameters, and ask for a result."""
+    dataset = get_dataset(request.user, pid)
+    recipe = get_recipe(name)
+    if not may_process(request.user):
+        return redirect_to_login(request.get_full_path())
+    origin = _origin_of(request, recipe)
+    data = request.POST if request.method == "POST" else None
+    form = LaunchForm(request.user, recipe, dataset, data, origin=origin)
+    if form.is_valid():
+        submission = submit(request.user, recipe, form.inputs, form.parameters)
+        _tell(request, submission)
+        return redirect("processing-run", submission.processing_run.uuid)
+    form.point_at_first_error()
+    context = {
+        "dataset": dataset,
+        "recipe": recipe,
+        "form": form,
+        "origin": origin,
+        "summary": [
+            (text, write_value(form.initial[f"parameter-{text.name}"]))
+            for text in form.texts.values()
+        ],
+        "known": None if form.is_bound else _known_result(request, recipe, form),
+    }
+    status = 422 if form.is_bound else 200
+    return render(request, "processing/launch.html", context, status=status)
+
+
+def _origin_of(request: HttpRequest, recipe: Recipe) -> ProcessingRun | None:
+    """Return the run whose choices are to be changed, if it ran this recipe."""
+    uuid = request.GET.get("from")
+    if not uuid:
+        return None
+    origin = get_processing_run(request.user, uuid)
+    return origin if origin.recipe.name == recipe.name else None
+
+
+def _known_result(request: HttpRequest, recipe: Recipe, form: LaunchForm) -> ProcessingRun | None:
+    """Return the run that has made already what Launch would make."""
+    proposal = form.proposal()
+    if proposal is None:
+        return None
+    known = find_result(key_of(recipe, *proposal)[1])
+    # Equal content may have been given to a run of another team as another dataset.
+    return known and visible_processing_runs(request.user).filter(pk=known.pk).first()
+
+
+def _tell(request: HttpRequest, submission: Submission) -> None:
+    if submission.is_reused:
+        messages.info(request, "This result existed already: nothing had to run.")
+    elif submission.is_joined:
+        messages.info(request, "The same processing run was asked for already: this is it.")
+
+
+@require_safe
+@personal
+def show_processing_runs(request: HttpRequest) -> HttpResponse:
+    """List the processing runs that the person may see, newest first."""
+    runs = visible_processing_runs(request.user).order_by("-id")
+    state = request.GET.get("state", "")
+    if state in State.values:
+        runs = runs.filter(state=state)
+    runs = runs.prefetch_related("inputs__dataset")
+    page = Paginator(runs, RUNS_PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "page": page,
+        "pages": page.paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1),
+        "states": State.choices,
+        "state": state if state in State.values else "",
+    }
+    return render(request, "processing/processing_run_list.html", context)
+
+
+@require_safe
+@personal
+def show_processing_run(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
+    """Show one processing run, or the part of its page that has changed."""
+    fragment = wants_fragment(request)
+    try:
+        run = get_processing_run(request.user, uuid)
+    except UnknownProcessingRunError:
+        if not fragment:
+            raise
+        # The sign-in has expired: the whole page says so, a part of it could not.
+        return HttpResponse(status=401, headers={"HX-Refresh": "true"})
+    template = "processing/processing_run.html"
+    if not fragment:
+        return render(request, template, _status(request, run) | _details(run) | _log(run, None))
+    if "after" in request.GET:
+        return render(request, f"{template}#log", _log(run, request.GET["after"]))
+    status = _status(request, run)
+    etag = f'"{_revision(run, status)}"'
+    if unchanged := get_conditional_response(request, etag=etag):
+        return unchanged
+    response = render(request, f"{template}#status", status)
+    response.headers["ETag"] = etag
+    return response
+
+
+def _status(request: HttpRequest, run: ProcessingRun) -> dict[str, Any]:
+    """Return what changes while a run is queued or running."""
+    done = run.progress_done / run.progress_total if run.progress_total else 0.0
+    percent = min(100, round(100 * done))
+    # Screen readers hear of each state and each quarter, not of each poll.
+    stage = f"{run.state}-{percent // 25}"
+    return {
+        "run": run,
+        "percent": percent,
+        "place": _place_in_queue(run) if run.state == State.QUEUED else None,
+        "poll_s": None if run.is_final else _poll_s(run),
+        "stage": stage,
+        "announce": request.GET.get("said") != stage,
+        "may_cancel": not run.is_final and may_cancel(request.user, run),
+        "may_launch": may_process(request.user),
+        "subject": run.inputs.select_related("dataset").order_by("id").first(),
+        "next_step": _NEXT_STEPS.get((run.problem or {}).get("reason", ""), ""),
+        "outputs": _outputs(request, run),
+    }
+
+
+def _poll_s(run: ProcessingRun) -> int:
+    """Return the seconds between two looks: rarer for those who wait longer."""
+    age = timezone.now() - (run.started_at or run.queued_at)
+    if age < timedelta(minutes=2):
+        return 2
+    return 5 if age < timedelta(minutes=15) else 15
+
+
+def _place_in_queue(run: ProcessingRun) -> int:
+    queued = ProcessingRun.objects.filter(state=State.QUEUED)
+    ahead = Q(priority__gt=run.priority) | Q(priority=run.priority, pk__lt=run.pk)
+    return queued.filter(ahead).count() + 1
+
+
+def _outputs(request: HttpRequest, run: ProcessingRun) -> list[Dataset]:
+    if run.activity_id is None:
+        return []
+    made = visible_datasets(request.user).filter(generated_by__activity=run.activity_id)
+    return list(made.prefetch_related("files", "archive_copies__store").order_by("id"))
+
+
+def _revision(run: ProcessingRun, status: dict[str, Any]) -> str:
+    """Digest all that the changing part of the page shows, the reader's rights included."""
+    shown = [status[name] for name in ("percent", "place", "poll_s", "announce", "may_cancel")]
+    row = [run.uuid, run.fence, run.attempt, run.state, run.stage, run.cancel_requested]
+    return sha256_of_text(repr([*shown, *row, status["may_launch"]]))
+
+
+def _details(run: ProcessingRun) -> dict[str, Any]:
+    """Return what a run was given: it never changes."""
+    manifest = read_manifest(run.recipe)
+    choices = [Choice(text, value_of(text, run.parameters)) for text in list_parameters(manifest)]
+    return {
+        "manifest": manifest,
+        "inputs": run.inputs.select_related("dataset").order_by("id"),
+        "choices": sorted(choices, key=lambda choice: not choice.is_changed),
+    }
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a run was given for one parameter."""
+
+    text: ParameterText
+    value: Any
+
+    @property
+    def is_changed(self) -> bool:
+        return bool(self.value != self.text.default)
+
+    @property
+    def words(self) -> str:
+        return write_value(self.value)
+
+    @property
+    def default(self) -> str:
+        return write_value(self.text.default)
+
+
+def _log(run: ProcessingRun, after: str | None) -> dict[str, Any]:
+    """Return the lines of the log behind an offset; without one, the end of the log."""
+    if after is None:
+        start = max(0, run.log.count() - LOG_TAIL)
+    else:
+        start = int(after) if after.isdecimal() and len(after) < 10 else 0
+    lines = list(run.log.all()[start : start + LOG_TAIL])
+    return {
+        "run": run,
+        "lines": lines,
+        "skipped": start,
+        "after": start + len(lines),
+        "log_poll_s": None if run.is_final else _poll_s(run),
+    }
+
+
+@require_POST
+def cancel_processing_run(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Stop a run that is queued or running."""
+    run = get_processing_run(request.user, uuid)
+    try:
+        cancel(request.user, run)
+    except ProcessingRunEndedError as error:
+        messages.info(request, str(error))
+    return redirect("processing-run", run.uuid)

@@ -1,0 +1,167 @@
+"""
+The worker: claims runs, hands them to the engine, keeps the beat, settles the outcome.
+
+Each run under way has a thread that only watches; the computing is elsewhere. If the
+database goes away for a while the thread waits for it, but never beyond its lease: then
+somebody else may have the run, and the attempt is stopped.
+"""
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import InterfaceError, OperationalError, connection
+
+from catalogue.errors import StoreError
+from processing import leases
+from processing.engine.base import Engine, Handle
+from processing.errors import EngineError, LeaseLostError
+from processing.issuing import issue_ticket
+from processing.leases import Claim
+from processing.lifecycle import record_events, settle
+from processing.ticket import Failure, Outcome, Ticket
+
+_log = logging.getLogger(__name__)
+
+_IDLE_S = 0.2
+_LOOK_S = 0.2
+_BEAT_S = 1.0  # often: a beat also learns of a wish to cancel
+_GOODBYE_S = 15.0
+_DATABASE_AWAY = (OperationalError, InterfaceError)
+
+Answer = TypeVar("Answer")
+
+
+class Worker:
+    """
+    Works on the queue until it is told to stop.
+
+    Parameters
+    ----------
+    engine : Engine
+        Where the runs execute.
+    slots : int
+        Runs at once.
+    lease_s : float
+        Seconds after which others may take over a run whose worker is silent.
+    """
+
+    def __init__(self, engine: Engine, *, slots: int, lease_s: float) -> None:
+        self.engine = engine
+        self.slots = slots
+        self.lease_s = lease_s
+        self.name = f"{socket.gethostname()}-{os.getpid()}"
+        self.stopping = threading.Event()
+        self._watches: list[threading.Thread] = []
+
+    def run(self) -> None:
+        """Claim and watch runs until ``stopping`` is set; then give back what is under way."""
+        _log.info("Worker %s waits for processing runs", self.name)
+        while not self.stopping.is_set():
+            try:
+                self._take_what_is_due()
+            except _DATABASE_AWAY:
+                _log.warning("The database does not answer; trying again")
+                connection.close()
+            self.stopping.wait(_IDLE_S)
+        for watch in self._watches:
+            watch.join(_GOODBYE_S)
+
+    def _take_what_is_due(self) -> None:
+        for uuid, state in leases.reap():
+            _log.info("Processing run %s had lost its worker: %s", uuid, state)
+        self._watches = [watch for watch in self._watches if watch.is_alive()]
+        while len(self._watches) < self.slots:
+            held = leases.claim(self.name, self.lease_s)
+            if held is None:
+                return
+            watch = threading.Thread(target=self._watch, args=(held,), daemon=True)
+            self._watches.append(watch)
+            watch.start()
+
+    def _watch(self, held: Claim) -> None:
+        try:
+            _Attempt(held, self.engine, self.lease_s, self.stopping).go()
+        except LeaseLostError as error:
+            _log.warning("%s", error)
+        finally:
+            connection.close()
+
+
+class _Attempt:
+    """One claimed run from ticket to outcome."""
+
+    def __init__(
+        self, held: Claim, engine: Engine, lease_s: float, stopping: threading.Event
+    ) -> None:
+        self.held = held
+        self.engine = engine
+        self.lease_s = lease_s
+        self.stopping = stopping
+        self.held_until = time.monotonic() + lease_s
+        self.next_beat = 0.0
+
+    def go(self) -> None:
+        try:
+            ticket = self._patiently(lambda: issue_ticket(self.held))
+            outcome = self._attend(self.engine.submit(ticket), ticket)
+        except StoreError as error:
+            outcome = Outcome(failure=Failure(reason="disk", code="no-storage", message=str(error)))
+        except EngineError as error:
+            outcome = Outcome(failure=Failure(reason="lost", code="no-engine", message=str(error)))
+        if outcome is not None:
+            result = outcome
+            self._patiently(lambda: settle(self.held, result))
+
+    def _attend(self, handle: Handle, ticket: Ticket) -> Outcome | None:
+        """Watch the engine until the attempt ends; None where it was given back."""
+        while (outcome := handle.wait(_LOOK_S)) is None:
+            if self.stopping.is_set():
+                self._give_back(handle)
+                return None
+            try:
+                record_events(self.held, handle.events())
+                self._beat(handle)
+            except _DATABASE_AWAY:
+                connection.close()
+            if time.monotonic() > self.held_until:
+                handle.cancel()
+                raise LeaseLostError(ticket.uuid, self.held.fence)
+        rest = handle.events()
+        self._patiently(lambda: record_events(self.held, rest))
+        return outcome
+
+    def _beat(self, handle: Handle) -> None:
+        now = time.monotonic()
+        if now < self.next_beat:
+            return
+        answer = leases.beat(self.held, self.lease_s)
+        self.next_beat = now + min(_BEAT_S, self.lease_s / 4)
+        if not answer.is_held:
+            self.held_until = 0.0
+            return
+        self.held_until = now + self.lease_s
+        if answer.is_cancel_requested:
+            handle.cancel()
+
+    def _give_back(self, handle: Handle) -> None:
+        handle.cancel()
+        message = "The worker was stopped; the run goes on with the next one."
+        failure = Failure(reason="lost", code="worker-stopped", message=message)
+        leases.release(self.held, failure, wait_s=0.0, counts=False)
+        handle.wait(_GOODBYE_S)
+
+    def _patiently(self, act: Callable[[], Answer]) -> Answer:
+        """Repeat an act while the database is away, as long as the lease lasts."""
+        while True:
+            try:
+                return act()
+            except _DATABASE_AWAY:
+                connection.close()
+                if time.monotonic() > self.held_until:
+                    raise
+                time.sleep(_LOOK_S)

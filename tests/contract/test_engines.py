@@ -1,0 +1,204 @@
+"""What every engine must do; the recipes run in processes of their own."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from tests.makers import recipes
+
+from processing.engine.base import Engine, Handle
+from processing.engine.dask_cluster import DaskEngine
+from processing.engine.in_process import InProcessEngine
+from processing.recipes.base import Recipe
+from processing.ticket import (
+    Event,
+    LogLine,
+    Outcome,
+    Progress,
+    Ticket,
+    TicketFile,
+    TicketInput,
+)
+
+BODY = b"frames " * 100
+
+
+@pytest.fixture(scope="module", params=["in-process", "dask"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    engine = InProcessEngine() if request.param == "in-process" else DaskEngine("", 1)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def ticket(tmp_path: Path) -> Callable[..., Ticket]:
+    def write(recipe: Recipe, *, fence: int = 1, **parameters: Any) -> Ticket:
+        scan = tmp_path / "raw" / "scan.bin"
+        scan.parent.mkdir(exist_ok=True)
+        scan.write_bytes(BODY)
+        digest = hashlib.sha256(BODY).hexdigest()
+        file = TicketFile(path="scan.bin", location=scan, size=len(BODY), sha256=digest)
+        manifest = recipe.manifest
+        return Ticket(
+            uuid="7b1f4f3e-0000-4000-8000-000000000001",
+            fence=fence,
+            recipe=manifest.name,
+            version=manifest.version,
+            entry=manifest.entry,
+            environment=manifest.environment.digest,
+            run_key="a" * 64,
+            key_document="{}",
+            inputs={"scan": (TicketInput(pid="p", digest=digest, title="Scan", files=(file,)),)},
+            parameters=manifest.validate_parameters(parameters),
+            outputs={role: slot.content for role, slot in manifest.outputs.items()},
+            clock="2026-11-21T12:00:00+00:00",
+            seed=1,
+            limits=manifest.resources,
+            content_store=tmp_path / "store-of-results",
+        )
+
+    return write
+
+
+def finish(handle: Handle, timeout_s: float = 40.0) -> tuple[Outcome, list[Event]]:
+    events: list[Event] = []
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        outcome = handle.wait(0.1)
+        events += handle.events()
+        if outcome is not None:
+            return outcome, events
+    raise AssertionError("the attempt did not end")
+
+
+def test_outputs_lie_in_the_content_store_under_their_sha256(
+    engine: Engine, ticket: Callable[..., Ticket]
+) -> None:
+    one = ticket(recipes.copy_scan, steps=2)
+    outcome, events = finish(engine.submit(one))
+    assert outcome.failure is None
+    (output,) = outcome.outputs
+    assert output.sha256 == hashlib.sha256(BODY * 2).hexdigest()
+    stored = one.content_store / "store" / output.sha256[:2] / output.sha256
+    assert stored.read_bytes() == BODY * 2
+    assert stored.stat().st_mode & 0o777 == 0o444
+    assert not one.staging.exists()
+    assert outcome.quantities[0].value == len(BODY) * 2
+    texts = [event.text for event in events if isinstance(event, LogLine)]
+    assert texts[-2:] == ["step 1", "step 2"]
+    assert any(isinstance(event, Progress) and event.total == 2 for event in events)
+
+
+def test_log_lines_arrive_while_the_recipe_runs(
+    engine: Engine, ticket: Callable[..., Ticket]
+) -> None:
+    handle = engine.submit(ticket(recipes.copy_scan, steps=4, pause_s=1.0))
+    seen: list[Event] = []
+    deadline = time.monotonic() + 20
+    while not any(isinstance(e, LogLine) and e.text == "step 1" for e in seen):
+        assert time.monotonic() < deadline
+        assert handle.wait(0.1) is None, "the run ended before its first line was seen"
+        seen += handle.events()
+    handle.cancel()
+    finish(handle)
+
+
+@pytest.mark.parametrize(
+    ("how", "reason", "code"),
+    [
+        ("refuse", "input", "scan-dark"),
+        ("raise", "recipe", "recipe-failed"),
+        ("silent", "output", "output-missing"),
+        ("undeclared", "output", "output-undeclared"),
+        ("symlink", "output", "output-unsafe"),
+        ("memory", "memory", "memory"),
+        ("forever", "time", "walltime"),
+        ("die", "lost", "killed"),
+    ],
+)
+def test_a_failure_says_whose_it_is(
+    engine: Engine, ticket: Callable[..., Ticket], how: str, reason: str, code: str
+) -> None:
+    one = ticket(recipes.misbehave, how=how)
+    outcome, _ = finish(engine.submit(one))
+    assert outcome.failure is not None
+    assert (outcome.failure.reason, outcome.failure.code) == (reason, code)
+    assert not outcome.outputs
+    assert not one.staging.exists()
+
+
+def test_cancelling_stops_the_code_not_only_the_future(
+    engine: Engine, ticket: Callable[..., Ticket]
+) -> None:
+    one = ticket(recipes.copy_scan, steps=100, pause_s=1.0)
+    handle = engine.submit(one)
+    deadline = time.monotonic() + 20
+    while not _runners() and time.monotonic() < deadline:
+        handle.wait(0.1)
+    started = time.monotonic()
+    handle.cancel()
+    outcome, _ = finish(handle)
+    assert outcome.failure is not None
+    assert outcome.failure.reason == "cancelled"
+    assert time.monotonic() - started < 2.0  # asked ten times a second, TERM at once
+    assert not _runners()
+
+
+def test_nothing_that_a_recipe_started_outlives_it(
+    engine: Engine, ticket: Callable[..., Ticket]
+) -> None:
+    outcome, _ = finish(engine.submit(ticket(recipes.misbehave, how="orphan")))
+    assert outcome.failure is None
+    orphans = [p for p in psutil.process_iter(["cmdline"]) if "palimpsest-orphan" in _words(p)]
+    assert [p for p in orphans if p.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_what_a_recipe_prints_is_log_and_breaks_no_report(
+    engine: Engine, ticket: Callable[..., Ticket]
+) -> None:
+    outcome, events = finish(engine.submit(ticket(recipes.misbehave, how="print")))
+    assert outcome.failure is None
+    assert "not JSON at all" in [e.text for e in events if isinstance(e, LogLine)]
+
+
+def test_a_recipe_gets_no_secret(engine: Engine, ticket: Callable[..., Ticket]) -> None:
+    _, events = finish(engine.submit(ticket(recipes.misbehave, how="secret")))
+    assert "no secret" in [e.text for e in events if isinstance(e, LogLine)]
+
+
+def test_an_input_that_changed_since_registration_is_refused(
+    engine: Engine, ticket: Callable[..., Ticket]
+) -> None:
+    one = ticket(recipes.copy_scan)
+    one.inputs["scan"][0].files[0].location.write_bytes(b"shorter")
+    outcome, _ = finish(engine.submit(one))
+    assert outcome.failure is not None
+    assert outcome.failure.code == "input-changed"
+
+
+def test_other_packages_than_those_of_the_run_key_wait_for_the_operator(
+    engine: Engine, ticket: Callable[..., Ticket]
+) -> None:
+    one = ticket(recipes.copy_scan).model_copy(update={"environment": "0" * 64})
+    outcome, _ = finish(engine.submit(one))
+    assert outcome.failure is not None
+    assert outcome.failure.reason == "environment"
+
+
+def _runners() -> list[psutil.Process]:
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if "processing.runner" in _words(process) and process.status() != psutil.STATUS_ZOMBIE
+    ]
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return []

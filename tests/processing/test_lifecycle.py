@@ -1,0 +1,176 @@
+"""Runs end once; success brings rows and files together, or nothing."""
+
+import hashlib
+from datetime import date
+
+import pytest
+from django.db import Error, transaction
+from tests.builders import World, a_dataset, a_recipe, a_run
+
+from catalogue.access import visible_datasets
+from catalogue.errors import NotPermittedError
+from catalogue.lineage import ancestors, descendants, origin
+from catalogue.models import Activity, Dataset, Guard
+from catalogue.places import content_folder, local_path
+from catalogue.storage.content import keep_bytes
+from processing import leases
+from processing.errors import ProcessingRunEndedError
+from processing.leases import Claim
+from processing.lifecycle import cancel, outputs_of, settle
+from processing.models import ProcessingRun
+from processing.submission import submit
+from processing.ticket import Failure, Outcome, OutputFile, Quantity
+
+
+def claim() -> Claim:
+    held = leases.claim("worker", 60)
+    assert held is not None
+    return held
+
+
+def an_outcome(body: bytes = b"a map") -> Outcome:
+    """What the supervisor reports once the files lie in the content store."""
+    sha256 = hashlib.sha256(body).hexdigest()
+    keep_bytes(content_folder(), body, sha256)
+    file = OutputFile(role="result", path="map.nxs", size=len(body), sha256=sha256)
+    return Outcome(
+        outputs=(file,), quantities=(Quantity(name="valid_fraction", value=0.5, unit=None),)
+    )
+
+
+def test_success_makes_a_dataset_with_its_whole_provenance(world: World) -> None:
+    run = a_run(world, bins=500)
+    settle(claim(), an_outcome())
+    run.refresh_from_db()
+    (product,) = outputs_of(run)
+    assert run.state == "succeeded"
+    assert (product.kind, product.content, product.owner) == ("derived", "xrd-map", world.ines)
+    assert local_path(product.files.get()).read_bytes() == b"a map"
+    assert product.parameters.get(name="valid_fraction").number == 0.5
+    step = origin(world.ines, product)
+    assert step is not None
+    assert step.activity.run_key == run.run_key
+    assert step.activity.parameters["bins"] == 500
+    assert hashlib.sha256(step.activity.key_document.encode()).hexdigest() == run.run_key
+    assert [edge.role for edge in step.used] == ["scan", "geometry"]
+    scan = step.used[0].dataset
+    assert scan is not None
+    assert product.pk in descendants(scan)
+    assert scan.pk in ancestors(product)
+
+
+def test_a_product_is_never_more_open_than_its_inputs(world: World) -> None:
+    run = a_run(world)
+    settle(claim(), an_outcome())
+    (product,) = outputs_of(ProcessingRun.objects.get(pk=run.pk))
+    assert not visible_datasets(world.sten).filter(pk=product.pk).exists()
+    assert visible_datasets(world.carlo).filter(pk=product.pk).exists()
+
+
+def test_a_product_opens_with_the_last_of_its_inputs(world: World) -> None:
+    early = a_dataset(world, opens_on=date(2020, 1, 1))
+    late = a_dataset(world, content="poni", opens_on=date(2031, 5, 5))
+    submit(world.ines, a_recipe(), {"scan": [early], "geometry": [late]}, {})
+    settle(claim(), an_outcome())
+    product = Dataset.objects.get(kind="derived")
+    assert Guard.objects.get(dataset=product).opens_on == date(2031, 5, 5)
+
+
+def test_a_failed_publication_leaves_no_row(world: World) -> None:
+    run = a_run(world)
+    held = claim()
+    broken = an_outcome()
+    (file,) = broken.outputs
+    # The catalogue refuses the row: a checksum has 64 digits.
+    broken = broken.model_copy(update={"outputs": (file.model_copy(update={"sha256": "x" * 99}),)})
+    with pytest.raises(Error), transaction.atomic():
+        settle(held, broken)
+    run.refresh_from_db()
+    assert run.state == "running"
+    assert not Dataset.objects.filter(kind="derived").exists()
+    assert not Activity.objects.filter(kind="processing").exists()
+
+
+def test_the_same_wish_again_is_answered_by_the_known_result(world: World) -> None:
+    run = a_run(world, bins=1000)
+    settle(claim(), an_outcome())
+    inputs = {row.role: [row.dataset] for row in run.inputs.all()}
+    again = submit(world.carlo, a_recipe(), inputs, {})  # 1000 is the default
+    assert again.is_reused
+    assert again.processing_run.pk == run.pk
+    assert ProcessingRun.objects.count() == 1
+
+
+def test_two_presses_of_launch_give_one_run(world: World) -> None:
+    run = a_run(world)
+    inputs = {row.role: [row.dataset] for row in run.inputs.all()}
+    again = submit(world.carlo, a_recipe(), inputs, {})
+    assert again.is_joined
+    assert again.processing_run.pk == run.pk
+
+
+@pytest.mark.parametrize(
+    ("reason", "state"),
+    [
+        ("input", "failed"),
+        ("recipe", "failed"),
+        ("time", "failed"),
+        ("lost", "queued"),
+        ("memory", "queued"),
+        ("disk", "queued"),
+        ("environment", "queued"),
+        ("cancelled", "cancelled"),
+    ],
+)
+def test_whose_fault_it_was_decides_what_comes_next(world: World, reason: str, state: str) -> None:
+    run = a_run(world)
+    failure = Failure(reason=reason, code="code", message="A sentence.")  # type: ignore[arg-type]  # each literal
+    settle(claim(), Outcome(failure=failure))
+    run.refresh_from_db()
+    assert run.state == state
+    assert run.problem["message"] == "A sentence."
+
+
+def test_an_ended_run_changes_no_more(world: World) -> None:
+    run = a_run(world)
+    settle(claim(), an_outcome())
+    with pytest.raises(Error, match="changes no more"), transaction.atomic():
+        ProcessingRun.objects.filter(pk=run.pk).update(state="queued")
+
+
+def test_provenance_changes_no_more(world: World) -> None:
+    a_run(world)
+    settle(claim(), an_outcome())
+    with pytest.raises(Error, match="immutable"), transaction.atomic():
+        Activity.objects.update(title="something else")
+
+
+def test_a_person_who_leaves_takes_only_the_name(world: World) -> None:
+    run = a_run(world)
+    settle(claim(), an_outcome())
+    world.ines.delete()
+    run.refresh_from_db()
+    assert run.requested_by is None
+    assert Activity.objects.get(kind="processing").person is None
+
+
+def test_a_queued_run_is_cancelled_at_once_a_running_one_by_its_worker(world: World) -> None:
+    queued = a_run(world)
+    cancel(world.ines, queued)
+    queued.refresh_from_db()
+    assert queued.state == "cancelled"
+    running = a_run(world)
+    held = claim()
+    cancel(world.ines, running)
+    running.refresh_from_db()
+    assert running.state == "running"
+    assert leases.beat(held, 60).is_cancel_requested
+
+
+def test_only_the_owner_and_stewards_cancel(world: World) -> None:
+    run = a_run(world)
+    with pytest.raises(NotPermittedError):
+        cancel(world.carlo, run)
+    cancel(world.dana, run)
+    with pytest.raises(ProcessingRunEndedError, match="cancelled"):
+        cancel(world.dana, run)
