@@ -87,7 +87,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "config.middleware.ContentSecurityPolicyMiddleware",
-    # "config.problems.ProblemPageMiddleware",
+    "config.problems.ProblemPageMiddleware",
 ]
 TEMPLATES = [
     {

@@ -49,7 +49,7 @@ _NEXT_STEPS = {
     "input": "Mend the data or choose others, then launch again.",
     "recipe": "Launch again with other parameters, or show this page to the recipe's author.",
     "output": "The recipe wrote files that it did not promise: show this page to its author.",
-    "memory": "Launch again with fewer bins or a smaller scan, or ask the operator for more memory.",
+    "memory": "Launch again with fewer bins or a smaller scan, or ask the operator for memory.",
     "time": "Launch again on a smaller scan, or ask the operator for more time.",
     "disk": "It goes on by itself once the operator has made room.",
     "environment": "It goes on by itself once the operator has installed the recipe's packages.",

@@ -101,14 +101,14 @@ def a_dataset(
 ) -> Dataset:
     """A raw dataset of one real file, closed to all but the team unless said otherwise."""
     number = next(_numbers)
-    name = f"scan_{number:04d}.h5"
+    name = f"scan_{number:04d}.dat"
     body = file if file is not None else f"content {number}".encode()
     Path(world.raw.root, name).write_bytes(body)
     found = FoundFile(
         path=name,
         size=len(body),
         sha256=hashlib.sha256(body).hexdigest(),
-        media_type="application/x-hdf5",
+        media_type="application/octet-stream",
     )
     start = start_time or datetime.now(UTC) - timedelta(days=1)
     description = Description(

@@ -1,8 +1,12 @@
 """The people of the story, their clients, and a database that is the real one."""
 
 import os
-from collections.abc import Callable
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from django.conf import settings
@@ -42,3 +46,51 @@ def client_of(world: World) -> Callable[[str | None], Client]:
         return client
 
     return sign_in
+
+
+@pytest.fixture
+def environment_of_test_database(transactional_db: None) -> dict[str, str]:
+    """Let a process outside the test work on the test's database."""
+    database = settings.DATABASES["default"]
+    account = quote(str(database["USER"]))
+    if database["PASSWORD"]:
+        account += f":{quote(str(database['PASSWORD']))}"
+    host = quote(str(database["HOST"]), safe="")
+    address = f"{host}:{database['PORT'] or 5432}"
+    return {
+        **os.environ,  # noqa: TID251 - the child's environment, not a setting
+        "DATABASE_URL": f"postgresql://{account}@{address}/{database['NAME']}",
+        "PALIMPSEST_ENGINE": "in-process",
+    }
+
+
+@pytest.fixture
+def start_worker(
+    environment_of_test_database: dict[str, str],
+) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
+    """Start real workers, ``python manage.py worker``; none outlives the test."""
+    workers: list[subprocess.Popen[bytes]] = []
+
+    def start(**settings_: str) -> "subprocess.Popen[bytes]":
+        worker = subprocess.Popen(
+            [sys.executable, "manage.py", "worker"],
+            cwd=Path(__file__).resolve().parent.parent,
+            env={**environment_of_test_database, **settings_},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        workers.append(worker)
+        return worker
+
+    yield start
+    for worker in workers:
+        if worker.poll() is None:
+            worker.send_signal(signal.SIGTERM)
+    for worker in workers:
+        try:
+            worker.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()

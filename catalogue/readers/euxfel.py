@@ -13,7 +13,7 @@ from extra_data.file_access import FileAccess
 from extra_data.validation import FileValidator
 from numpy.typing import NDArray
 
-from catalogue.hdf5 import Manifest, OpenFiles, first, guard, read, refuse_unsafe
+from catalogue.hdf5 import Finding, Manifest, OpenFiles, first, guard, read, refuse_unsafe
 from catalogue.hdf5.findings import refused
 from catalogue.readers.base import Description, FoundParameter, Progress
 from catalogue.readers.hashing import hash_files, take_stamps
@@ -30,15 +30,24 @@ _BROKEN = (FileStructureError, OSError, KeyError, ValueError, IndexError, TypeEr
 
 
 @dataclass(frozen=True)
-class _Part:
-    """One file of a run: what its name and its index say."""
+class _Index:
+    """What the name and the index of one file say."""
 
-    root: Group
+    file: str
     aggregator: str
     sequence: int
     trains: NDArray[np.uint64]
     slow: frozenset[str]
     fast: frozenset[str]
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One file of a run."""
+
+    root: Group
+    index: _Index
 
     def number(self, name: str) -> int | None:
         field = self.root.field(f"METADATA/{name}") or self.root.field(name)
@@ -81,14 +90,18 @@ def read_run(folder: Path, progress: Progress) -> Description:
     manifest = Manifest.of_folder(folder, *names)
     stamps = take_stamps(manifest.places)
     with OpenFiles(manifest) as files:
-        for finding in guard(files, *names):
-            if not finding.harmless:
-                raise finding.error()
-            warnings.append(f"{finding.file}{finding.path}: {finding.reason}.")
-        stamps = take_stamps(manifest.places) | stamps
-        parts = [_inspect(files, name) for name in names]
-        _refuse_unusable(parts)
-        warnings += _missing_sequences(parts)
+        warnings += _accept(guard(files, *names))
+    stamps = take_stamps(manifest.places) | stamps
+    # EXtra-data opens each file in its own way, which HDF5 forbids while it is open here.
+    indexes = [_check_index(folder / name, name) for name in names]
+    _refuse_unusable(indexes)
+    warnings += _missing_sequences(indexes)
+    with OpenFiles(manifest) as files:
+        parts = [
+            _Part(Group(files, files.root(name), ""), index)
+            for name, index in zip(names, indexes, strict=True)
+        ]
+        _refuse_mixed_numbers(parts)
         found = _describe(parts, warnings)
     hashed = hash_files(manifest.places, stamps, progress)
     return found.model_copy(
@@ -111,47 +124,58 @@ def _refuse_mixed_names(names: list[str]) -> None:
         raise refused("euxfel-mixed", reason, "")
 
 
-def _inspect(files: OpenFiles, name: str) -> _Part:
+def _accept(findings: list[Finding]) -> list[str]:
+    for finding in findings:
+        if not finding.harmless:
+            raise finding.error()
+    return [f"{it.file}, {it.path}: {it.reason}." for it in findings]
+
+
+def _check_index(place: Path, name: str) -> _Index:
     """Check the index of one file as European XFEL does."""
     match = _NAME.fullmatch(name)
-    root = Group(files, files.root(name), "")
+    aggregator, sequence = (match[3], int(match[4])) if match else ("", 0)
     try:
-        access = FileAccess(str(files.manifest.places[name]))
+        access = FileAccess(str(place))
         try:
             problems = FileValidator(access).run_checks()
-            trains, slow, fast = access.train_ids, access.control_sources, access.instrument_sources
+            faults = tuple(f"{it['msg']} ({it.get('dataset', name)})" for it in problems)
+            sources = access.control_sources, access.instrument_sources
+            return _Index(name, aggregator, sequence, access.train_ids, *sources, faults)
         finally:
             access.close()
     except _BROKEN as error:
-        reason = (
-            f"The file has no index that can be read ({type(error).__name__}). Copy the run again."
-        )
+        kind = type(error).__name__
+        reason = f"The file has no index that can be read ({kind}). Copy the run again."
         raise refused("euxfel-index", reason, name) from None
-    if problems:
-        listed = "; ".join(f"{it['msg']} ({it.get('dataset', '')})" for it in problems[:5])
-        reason = f"The file has a faulty index: {listed}. Ask the facility to write the run again."
-        raise refused("euxfel-index", reason, name)
-    aggregator, sequence = (match[3], int(match[4])) if match else ("", 0)
-    return _Part(root, aggregator, sequence, trains, slow, fast)
 
 
-def _refuse_unusable(parts: list[_Part]) -> None:
+def _refuse_mixed_numbers(parts: list[_Part]) -> None:
     for what in ("runNumber", "proposalNumber"):
         numbers = sorted({number for part in parts if (number := part.number(what))})
         if len(numbers) > 1:
-            reason = f"The files state several numbers as {what}: {numbers[:5]}. Sort them out."
+            listed = ", ".join(map(str, numbers[:5]))
+            reason = f"The files state several numbers as {what}: {listed}. Sort them out."
             raise refused("euxfel-mixed", reason, "")
-    if not any(part.trains.size for part in parts):
+
+
+def _refuse_unusable(indexes: list[_Index]) -> None:
+    if not any(index.trains.size for index in indexes):
         reason = "No file of the run holds a train. Was the data acquisition running?"
         raise refused("euxfel-empty", reason, "")
-    _refuse_strays(_by_aggregator(parts))
+    for index in indexes:
+        if index.faults:
+            listed = "; ".join(index.faults[:5])
+            reason = f"The file has a faulty index: {listed}. Ask the facility to write it again."
+            raise refused("euxfel-index", reason, index.file)
+    _refuse_strays(_by_aggregator(indexes))
 
 
-def _by_aggregator(parts: list[_Part]) -> dict[str, NDArray[np.uint64]]:
+def _by_aggregator(indexes: list[_Index]) -> dict[str, NDArray[np.uint64]]:
     grouped: dict[str, list[NDArray[np.uint64]]] = defaultdict(list)
-    for part in parts:
-        if part.trains.size:
-            grouped[part.aggregator].append(part.trains)
+    for index in indexes:
+        if index.trains.size:
+            grouped[index.aggregator].append(index.trains)
     return {name: np.concatenate(trains) for name, trains in grouped.items()}
 
 
@@ -172,10 +196,10 @@ def _range(trains: Iterable[NDArray[np.uint64]]) -> str:
     return f"{every.min()} to {every.max()}"
 
 
-def _missing_sequences(parts: list[_Part]) -> list[str]:
-    grouped: dict[str, dict[int, _Part]] = defaultdict(dict)
-    for part in parts:
-        grouped[part.aggregator][part.sequence] = part
+def _missing_sequences(indexes: list[_Index]) -> list[str]:
+    grouped: dict[str, dict[int, _Index]] = defaultdict(dict)
+    for index in indexes:
+        grouped[index.aggregator][index.sequence] = index
     return [
         f"{name} lacks sequence {number:05d}; {_gap(found, number)}"
         for name, found in grouped.items()
@@ -184,7 +208,7 @@ def _missing_sequences(parts: list[_Part]) -> list[str]:
     ]
 
 
-def _gap(found: dict[int, _Part], number: int) -> str:
+def _gap(found: dict[int, _Index], number: int) -> str:
     before = [it.trains.max() for seq, it in found.items() if seq < number and it.trains.size]
     after = [it.trains.min() for seq, it in found.items() if seq > number and it.trains.size]
     if before and after:
@@ -197,7 +221,7 @@ def _describe(parts: list[_Part], warnings: list[str]) -> Description:
     run = int(first_name.split("-")[1].removeprefix("R"))
     proposal = next((number for part in parts if (number := part.number("proposalNumber"))), None)
     begin, end = _read_times(parts, warnings)
-    sources = frozenset().union(*(part.slow | part.fast for part in parts))
+    sources = frozenset().union(*(part.index.slow | part.index.fast for part in parts))
     energies, parameters = _read_monitor(parts)
     kind = "Corrected run" if first_name.startswith("CORR") else "Run"
     sample = next((text for part in parts if (text := part.root.text("METADATA/sample"))), "")
@@ -218,8 +242,8 @@ def _describe(parts: list[_Part], warnings: list[str]) -> Description:
 
 
 def _count(parts: list[_Part], sources: frozenset[str]) -> list[FoundParameter]:
-    trains = np.unique(np.concatenate([part.trains for part in parts]))
-    names = ", ".join(sorted({part.aggregator for part in parts}))
+    trains = np.unique(np.concatenate([part.index.trains for part in parts]))
+    names = ", ".join(sorted({part.index.aggregator for part in parts}))
     return [
         FoundParameter(name="trains", value=trains.size),
         FoundParameter(name="train.first", value=int(trains.min())),
@@ -262,7 +286,9 @@ def _read_monitor(parts: list[_Part]) -> tuple[NDArray[np.float64], list[FoundPa
     parameters : list of FoundParameter
         Its mean, and photon energy and wavelength.
     """
-    monitors = sorted({it for part in parts for it in part.slow if "XGM" in it or "GMD" in it})
+    monitors = sorted(
+        {it for part in parts for it in part.index.slow if "XGM" in it or "GMD" in it}
+    )
     for monitor in monitors:
         energies = _series(parts, f"CONTROL/{monitor}/pulseEnergy/photonFlux/value")
         if not energies.size:
@@ -280,10 +306,10 @@ def _read_monitor(parts: list[_Part]) -> tuple[NDArray[np.float64], list[FoundPa
 def _series(parts: list[_Part], path: str) -> NDArray[np.float64]:
     """Return the finite values of a slow field through all sequences."""
     blocks = []
-    for part in sorted(parts, key=lambda it: it.sequence):
+    for part in sorted(parts, key=lambda it: it.index.sequence):
         field = part.root.field(path)
         if field is not None and field.ndim == 1 and field.dtype.kind in "iuf":
-            blocks.append(read(field)[: part.trains.size].astype("f8"))
+            blocks.append(read(field)[: part.index.trains.size].astype("f8"))
     values = np.concatenate(blocks) if blocks else np.empty(0)
     return np.asarray(values[np.isfinite(values)])
 

@@ -23,7 +23,7 @@ from catalogue.readers.times import parse_time
 from catalogue.readers.tree import Group
 
 # Application definition -> PaNET technique for x-rays, for neutrons; "" if there is none.
-_TECHNIQUES = {
+TECHNIQUES = {
     "NXsas": ("PaNET01188", "PaNET01189"),
     "NXcanSAS": ("PaNET01188", "PaNET01189"),
     "NXtomo": ("PaNET01207", "PaNET01129"),
@@ -183,7 +183,7 @@ def _name_instrument(setup: Group) -> str | None:
 
 
 def _name_proposal(entry: Group) -> str | None:
-    for group in (entry, *entry.below("NXuser", levels=1)):
+    for group in (entry, *entry.below("NXuser")):
         if proposal := group.text(*_PROPOSAL):
             return proposal
     return None
@@ -191,7 +191,7 @@ def _name_proposal(entry: Group) -> str | None:
 
 def _hint_techniques(entry: Group) -> tuple[str, ...]:
     probes = " ".join(source.text("probe") for source in entry.below("NXsource"))
-    pair = _TECHNIQUES.get(entry.text("definition"), ("", ""))
+    pair = TECHNIQUES.get(entry.text("definition"), ("", ""))
     technique = pair["neutron" in probes]
     return (technique,) if technique else ()
 

@@ -101,7 +101,7 @@ def _shrink(values: NDArray[np.floating]) -> NDArray[np.floating]:
         count = known.sum(axis=(1, 3))
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
     # A map of 5 x 5 points would be a speck.
-    grow = max(1, min(TALLEST // values.shape[0], WIDEST // values.shape[1]) // 2)
+    grow = min(TALLEST // values.shape[0], WIDEST // values.shape[1])
     return values.repeat(grow, axis=0).repeat(grow, axis=1)
 
 

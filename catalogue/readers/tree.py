@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import h5py
@@ -21,7 +22,7 @@ class Group:
     place: Place
     name: str
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """The NeXus class, "NXentry"; empty if none is stated."""
         return self.attribute("NX_class")
@@ -60,20 +61,21 @@ class Group:
                 return found
         return ""
 
-    def groups(self) -> Iterator["Group"]:
-        """Yield the groups that stand directly in this one."""
-        for name in self.names:
-            group = self.group(name)
-            if group is not None:
-                yield group
+    def groups(self) -> list["Group"]:
+        """Return the groups that stand directly in this one."""
+        return [group for name in self.names if (group := self.group(name))]
 
-    def below(self, *kinds: str, levels: int = DEEPEST) -> Iterator["Group"]:
-        """Yield the groups of some NeXus classes below this one, nearest first in each branch."""
-        for group in self.groups():
-            if group.kind in kinds:
-                yield group
-            if levels > 1:
-                yield from group.below(*kinds, levels=levels - 1)
+    def below(self, *kinds: str) -> Iterator["Group"]:
+        """Yield the groups of some NeXus classes below this one, at most four levels deep."""
+        return (group for group in self._below if group.kind in kinds)
+
+    @cached_property
+    def _below(self) -> list["Group"]:
+        found, level = [], list(self.groups())
+        for _ in range(DEEPEST):
+            found += level
+            level = [member for group in level for member in group.groups()]
+        return found
 
     def _find(self, path: str) -> Place | None:
         try:

@@ -52,9 +52,9 @@ def supervise(
         Outputs with size and sha256, their files in the content store; or a failure.
         The staging folder is gone in either case.
     """
-    shutil.rmtree(ticket.staging, ignore_errors=True)
-    ticket.staging.mkdir(parents=True)
     try:
+        _clear_earlier_attempts(ticket)
+        ticket.staging.mkdir(parents=True)
         child = _Child(ticket, emit)
         stopped = child.watch(is_cancelled)
         outcome = child.outcome or Outcome(failure=child.explain_death())
@@ -66,7 +66,7 @@ def supervise(
     except OSError as error:
         return Outcome(failure=_storage_failure(error))
     finally:
-        _remove(ticket.staging)
+        shutil.rmtree(ticket.staging, ignore_errors=True)
 
 
 class _Child:
@@ -264,5 +264,7 @@ def _storage_failure(error: OSError) -> Failure:
     return Failure(reason="disk", code="no-storage", message=message)
 
 
-def _remove(staging: Path) -> None:
-    shutil.rmtree(staging, ignore_errors=True)
+def _clear_earlier_attempts(ticket: Ticket) -> None:
+    """Remove what killed attempts of the same run have left: only this one can publish."""
+    for folder in ticket.staging.parent.glob(f"{ticket.uuid}.*"):
+        shutil.rmtree(folder, ignore_errors=True)

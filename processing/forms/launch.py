@@ -194,6 +194,10 @@ class LaunchForm(forms.Form):
     def advanced_groups(self) -> dict[str, list[forms.BoundField]]:
         return self._grouped(is_advanced=True)
 
+    def has_advanced_faults(self) -> bool:
+        fields = (field for group in self.advanced_groups().values() for field in group)
+        return any(field.errors for field in fields)
+
     def _grouped(self, *, is_advanced: bool) -> dict[str, list[forms.BoundField]]:
         groups: dict[str, list[forms.BoundField]] = {}
         for name, text in self.texts.items():

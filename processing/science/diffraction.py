@@ -304,7 +304,15 @@ def find_better_orientation(
         The orientation with the largest variance between bins, if it has over 3 % more
         than the declared one.
     """
-    choices = Reduction(bins=500, unit="2th_deg", splitting="bbox", error_model="none")
+    choices = Reduction(
+        bins=max(10, max(frame.shape) // 2),  # a bin about two pixels wide
+        unit="2th_deg",
+        # Corrections would change the variance of all pixels from flip to flip.
+        polarization=None,
+        solid_angle=False,
+        splitting="no",
+        error_model="none",
+    )
     variances = {}
     for candidate in (1, 2, 3, 4):
         integrator = FrameIntegrator(

@@ -1,0 +1,124 @@
+"""A real browser against a real server, which must stay silent and at home."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
+from pytest_django.live_server_helper import LiveServer
+
+from tests.builders import World
+from tests.journeys.browser import ARGUMENTS, find_chromium
+
+Browse = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def base_url() -> None:
+    """Addresses are relative to the live server; the plugin's own fixture is out of date."""
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    return {"executable_path": find_chromium(), "args": ARGUMENTS}
+
+
+@pytest.fixture
+def browse(
+    new_context: Callable[..., BrowserContext], live_server: LiveServer, world: World
+) -> Iterator[Browse]:
+    """
+    Open pages by width, colour scheme and with or without JavaScript.
+
+    At the end of every journey no page may have written an error to the console (a
+    breach of the content security policy writes one) or asked another host.
+    """
+    faults: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        # The browser notes every answer above 399, also the refusals that a journey is about.
+        if message.type == "error" and "the server responded with a status" not in message.text:
+            faults.append(message.text)
+
+    def watch(request: Request) -> None:
+        if not request.url.startswith((live_server.url, "data:", "blob:")):
+            faults.append(f"off-site: {request.url}")
+
+    def open_page(*, width: int = 1280, dark: bool = False, javascript: bool = True) -> Page:
+        context = new_context(
+            base_url=live_server.url,
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=javascript,
+            reduced_motion="reduce",
+        )
+        page = context.new_page()
+        page.on("console", hear)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("request", watch)
+        return page
+
+    yield open_page
+    assert faults == []
+
+
+def sign_in(page: Page, name: str = "ines") -> None:
+    """Sign in as a person of the story, through the form."""
+    page.goto("/sign-in/")
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill(f"{name}-password")
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/")
+
+
+def live_database_url() -> str:
+    """Name the database of this test run for another process."""
+    values = connection.settings_dict
+    host = quote(str(values["HOST"]), safe="")
+    person = quote(str(values["USER"]), safe="")
+    password = f":{quote(str(values['PASSWORD']), safe='')}" if values["PASSWORD"] else ""
+    port = f":{values['PORT']}" if values["PORT"] else ""
+    return f"postgres://{person}{password}@{host}{port}/{values['NAME']}"
+
+
+@pytest.fixture
+def a_worker(live_server: LiveServer, world: World, tmp_path: Path) -> Iterator[None]:
+    """
+    Let a real worker claim the runs of this test, in a process of its own.
+
+    FOR THE FOUNDER TO COMPLETE: the command and its settings are the contract of
+    ``processing/worker.py``; whatever else the worker needs belongs here.
+    """
+    with _running_worker(tmp_path / "worker.log"):
+        yield
+
+
+@contextmanager
+def _running_worker(log: Path) -> Iterator[None]:
+    root = Path(__file__).resolve().parents[2]
+    environment = dict(os.environ) | {  # noqa: TID251 - another process inherits it, nothing reads it
+        "DATABASE_URL": live_database_url(),
+        "PALIMPSEST_ENGINE": "in-process",
+        "PALIMPSEST_DATA": str(settings.PALIMPSEST_DATA),
+    }
+    with log.open("wb") as output:
+        worker = subprocess.Popen(
+            [sys.executable, "manage.py", "worker"],
+            cwd=root,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield
+        finally:
+            worker.terminate()
+            worker.wait(timeout=30)

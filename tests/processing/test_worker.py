@@ -1,0 +1,145 @@
+"""Real workers in processes of their own: what they finish, and what survives them."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from django.db import connection
+from tests.builders import World, a_dataset, a_recipe, a_world
+from tests.makers import recipes
+
+from catalogue.models import Dataset
+from catalogue.places import local_path
+from catalogue.storage.local import hash_file
+from processing.lifecycle import cancel
+from processing.models import ProcessingRun
+from processing.submission import submit
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+BODY = b"0123456789" * 100
+
+
+@pytest.fixture
+def world(transactional_db: None, tmp_path: Path) -> World:
+    return a_world(tmp_path)
+
+
+def launch(world: World, **parameters: object) -> ProcessingRun:
+    scan = a_dataset(world, file=BODY)
+    recipe = a_recipe(recipes.copy_scan.manifest)
+    return submit(world.ines, recipe, {"scan": [scan]}, parameters).processing_run  # type: ignore[arg-type]  # JSON values
+
+
+def wait_for(run: ProcessingRun, reached: Callable[[ProcessingRun], bool], what: str) -> None:
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline:
+        run.refresh_from_db()
+        if reached(run):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"the run did not become {what}: {run.state} {run.problem}")
+
+
+def runners() -> list[int]:
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        words = process.info["cmdline"] or []
+        if "processing.runner" in words and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process.pid)
+    return found
+
+
+@pytest.mark.parametrize("engine", ["in-process", "dask"])
+def test_a_worker_killed_twice_ends_in_exactly_one_product(
+    world: World, start_worker: Start, engine: str
+) -> None:
+    run = launch(world, steps=6, pause_s=0.5)
+    for attempt in (1, 2):
+        worker = start_worker(PALIMPSEST_LEASE_S="2", PALIMPSEST_ENGINE=engine)
+
+        def is_computing(row: ProcessingRun, attempt: int = attempt) -> bool:
+            return row.attempt == attempt and row.progress_done >= 1
+
+        wait_for(run, is_computing, f"busy in attempt {attempt}")
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.wait()
+    start_worker(PALIMPSEST_LEASE_S="2", PALIMPSEST_ENGINE=engine)
+    wait_for(run, lambda row: row.is_final, "final")
+    assert (run.state, run.attempt) == ("succeeded", 3)
+    product = Dataset.objects.get(kind="derived")
+    file = product.files.get()
+    path = local_path(file)
+    assert path.read_bytes() == BODY * 6
+    assert hash_file(path) == file.sha256
+    assert not list(Path(world.products.root, "staging").iterdir())
+    assert runners() == [], "no code of a killed worker goes on computing"
+
+
+def test_log_and_progress_reach_the_database_while_the_run_goes_on(
+    world: World, start_worker: Start
+) -> None:
+    run = launch(world, steps=5, pause_s=0.4)
+    start_worker()
+    wait_for(run, lambda row: row.progress_done == 2, "at step 2")
+    assert run.state == "running"
+    assert "step 2" in run.log.values_list("text", flat=True)
+    assert (run.progress_total, run.stage) == (5, "copying")
+
+
+def test_cancelling_a_running_run_ends_its_code_within_two_seconds(
+    world: World, start_worker: Start
+) -> None:
+    run = launch(world, steps=100, pause_s=1.0)
+    start_worker()
+    wait_for(run, lambda row: row.progress_total == 100, "busy")
+    cancel(world.ines, run)
+    asked = time.monotonic()
+    wait_for(run, lambda row: row.is_final, "final")
+    assert run.state == "cancelled"
+    assert time.monotonic() - asked < 2.0
+    assert runners() == []
+
+
+def test_a_worker_that_is_stopped_gives_its_run_back_unharmed(
+    world: World, start_worker: Start
+) -> None:
+    run = launch(world, steps=100, pause_s=1.0)
+    worker = start_worker()
+    wait_for(run, lambda row: row.progress_total == 100, "busy")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(20) == 0
+    run.refresh_from_db()
+    assert (run.state, run.attempt) == ("queued", 0)
+    assert runners() == []
+
+
+def test_a_worker_outlives_a_break_of_the_database(world: World, start_worker: Start) -> None:
+    run = launch(world, steps=6, pause_s=0.5)
+    start_worker()
+    wait_for(run, lambda row: row.progress_done >= 1, "busy")
+    with connection.cursor() as cursor:
+        # As a restart does to its clients: every connection but this one is cut.
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    wait_for(run, lambda row: row.is_final, "final")
+    assert (run.state, run.attempt) == ("succeeded", 1)
+
+
+def test_a_lost_file_of_the_raw_store_waits_for_the_operator(
+    world: World, start_worker: Start
+) -> None:
+    run = launch(world)
+    dataset = Dataset.objects.get(kind="raw")
+    local_path(dataset.files.get()).unlink()
+    start_worker()
+    wait_for(run, lambda row: row.problem is not None, "explained")
+    assert run.state == "queued"
+    assert "Restore it" in run.problem["message"]
+    assert world.raw.root not in run.problem["message"]
