@@ -13,7 +13,7 @@ def prepare() -> None:
     from django.conf import settings  # noqa: PLC0415 - needs the line above
 
     data: Path = settings.PALIMPSEST_DATA
-    data.mkdir(parents=True, exist_ok=True)
+    (data / "static").mkdir(parents=True, exist_ok=True)  # where collectstatic would write
     if settings.SECRET_KEY == "unset":  # noqa: S105 - no password, the mark of a missing one
         key = data / "secret-key"
         key.touch(mode=0o600)

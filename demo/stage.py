@@ -5,9 +5,12 @@ Each step says in a sentence what it does; a second start finds its work done.
 """
 
 import io
+import logging
 import os
 import shutil
 import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,6 +90,8 @@ class Stage:
             _command("add_proposal", number, title=title, embargo=embargo, member=members)
 
     def _generate(self) -> None:
+        for library in ("numexpr", "silx", "pyFAI"):
+            logging.getLogger(library).setLevel(logging.ERROR)
         from demo.makers.euxfel import write_euxfel_run  # noqa: PLC0415 - brings pandas
         from demo.makers.xrd import write_poni, write_xrd_scan  # noqa: PLC0415 - brings pyFAI
 
@@ -100,7 +105,7 @@ class Stage:
         run = self.raw / PULSES / "raw" / "r0149"
         if self._is_missing(run):
             self.say("Run: 200 pulse trains of two X-ray gas monitors, as European XFEL writes.")
-            with _whole(run) as folder:
+            with _whole(run.parent) as folder:
                 write_euxfel_run(folder)
 
     def _is_missing(self, path: Path) -> bool:
@@ -116,6 +121,42 @@ class Stage:
         ]
         _command("register", *paths)
 
+    def wait_for_product(self, stopping: threading.Event, patience_s: float) -> None:
+        """Tell what the steward's product is doing until it is made and archived."""
+        from processing.models import ArchiveCopy, Product  # noqa: PLC0415 - needs Django
+
+        self.say("Product: the steward finds that the rule wants a map, and launches xrd-map.")
+        told = ""
+        archived = ArchiveCopy.objects.filter(state=ArchiveCopy.State.ARCHIVED)
+        deadline = time.monotonic() + patience_s
+        while time.monotonic() < deadline and not stopping.wait(0.5):
+            if archived.exists():
+                self.say("Archive: the map was copied, read back and proved by its sha256.")
+                return
+            product = Product.objects.select_related("processing_run").first()
+            news = _describe(product) if product else "the steward has not looked yet"
+            if news != told:
+                self.say(f"        {news}")
+                told = news
+
+    def product_address(self) -> str:
+        """Return the address of the map's page."""
+        from catalogue.models import Dataset  # noqa: PLC0415 - needs Django
+
+        product = Dataset.objects.filter(content="xrd-map").order_by("id").first()
+        return f"/datasets/{product.pid}/" if product else "/"
+
+
+def _describe(product: Any) -> str:
+    """Say in half a sentence how far a product is."""
+    run = product.processing_run
+    if product.blocked or run is None:
+        return product.blocked or "the product is wanted"
+    if run.state == "running" and run.progress_total:
+        return f"xrd-map is running, {25 * (4 * run.progress_done // run.progress_total)} %"
+    reason = (run.problem or {}).get("message", "")
+    return f"xrd-map has {run.state}: {reason}" if reason else f"xrd-map is {run.state}"
+
 
 @contextmanager
 def _whole(folder: Path) -> Any:
@@ -127,7 +168,7 @@ def _whole(folder: Path) -> Any:
     part.rename(folder)
 
 
-def _command(name: str, *arguments: Any, **options: Any) -> None:
+def _command(name: str, /, *arguments: Any, **options: Any) -> None:
     """Run a command of manage.py, its lines indented below the step's sentence."""
     from django.core.management import call_command  # noqa: PLC0415 - needs Django set up
 

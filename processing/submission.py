@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -105,7 +106,7 @@ def choose_inputs(person: Person, pids: Mapping[str, Sequence[str]]) -> dict[str
         for pid in wanted:
             try:
                 chosen[role].append(visible_datasets(person).get(pid=pid))
-            except (Dataset.DoesNotExist, ValueError) as error:
+            except (Dataset.DoesNotExist, ValidationError) as error:
                 reason = f"there is no dataset {pid} that you may see"
                 raise RecipeInputError(role, reason) from error
     return chosen

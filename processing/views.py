@@ -8,7 +8,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
-from django.db.models import Q
+from django.db.models import Prefetch, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -27,7 +27,7 @@ from processing.errors import (
 from processing.forms.launch import LaunchForm
 from processing.forms.parameters import ParameterText, list_parameters, value_of, write_value
 from processing.lifecycle import cancel
-from processing.models import ProcessingRun, Product, Recipe
+from processing.models import ProcessingRun, Product, Recipe, RunInput
 from processing.submission import (
     Submission,
     find_result,
@@ -74,6 +74,7 @@ def show_recipe(request: HttpRequest, name: str) -> HttpResponse:
     context = {
         "recipe": recipe,
         "manifest": manifest,
+        "inputs": sorted(manifest.inputs.items(), key=lambda item: item[1].optional),
         "parameters": [(text, write_value(text.default)) for text in list_parameters(manifest)],
         "versions": Recipe.objects.filter(name=name).order_by("-id"),
     }
@@ -126,7 +127,7 @@ def launch(request: HttpRequest, pid: UUID, name: str) -> HttpResponse:
         "form": form,
         "origin": origin,
         "summary": [
-            (text, write_value(form.initial[f"parameter-{text.name}"]))
+            (text, _with_unit(form.initial[f"parameter-{text.name}"], text))
             for text in form.texts.values()
         ],
         "known": None if form.is_bound else _known_result(request, recipe, form),
@@ -142,6 +143,11 @@ def _origin_of(request: HttpRequest, recipe: Recipe) -> ProcessingRun | None:
         return None
     origin = get_processing_run(request.user, uuid)
     return origin if origin.recipe.name == recipe.name else None
+
+
+def _with_unit(value: Any, text: ParameterText) -> str:
+    words = write_value(value)
+    return words if value is None else f"{words} {text.unit}".strip()
 
 
 def _known_result(request: HttpRequest, recipe: Recipe, form: LaunchForm) -> ProcessingRun | None:
@@ -169,7 +175,9 @@ def show_processing_runs(request: HttpRequest) -> HttpResponse:
     state = request.GET.get("state", "")
     if state in State.values:
         runs = runs.filter(state=state)
-    runs = runs.prefetch_related("inputs__dataset")
+    # By id: the subject was written first.
+    inputs = RunInput.objects.select_related("dataset").order_by("id")
+    runs = runs.prefetch_related(Prefetch("inputs", inputs))
     page = Paginator(runs, RUNS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,
@@ -279,7 +287,7 @@ class Choice:
 
     @property
     def words(self) -> str:
-        return write_value(self.value)
+        return _with_unit(self.value, self.text)
 
     @property
     def default(self) -> str:

@@ -1,11 +1,14 @@
 """What every address of the REST interface has in common."""
 
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any
 
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
 from rest_framework.permissions import IsAuthenticatedOrReadOnly
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -61,9 +64,29 @@ def problems(*statuses: int) -> Responses:
     }
 
 
+class _Parser(JSONParser):
+    """Refuse the two bodies that Python's parser takes and the rest of us cannot."""
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        try:
+            body = super().parse(stream, media_type, parser_context)
+            json.dumps(body, ensure_ascii=False).encode()
+        except RecursionError as error:
+            raise ParseError("The JSON is nested too deeply.") from error
+        except UnicodeEncodeError as error:
+            raise ParseError("The JSON holds half a character, a lone surrogate.") from error
+        return body
+
+
 class Resource(APIView):
     # No docstring: the schema would repeat it at every address. Anybody may read, as far
     # as access lets them; who wants to change anything signs in.
+    parser_classes = [_Parser]
     permission_classes = [IsAuthenticatedOrReadOnly]
 
     def finalize_response(

@@ -125,7 +125,7 @@ def refuse_unsafe(root: Path, name: str) -> None:
         if stat.S_ISLNK(mode):
             reason = "The file is a symbolic link. Put the file itself there."
             raise refused("file-unsafe", reason, name)
-    if False:
+    if not stat.S_ISREG(mode):
         reason = "The file is no regular file (a folder, pipe or device). Register files only."
         raise refused("file-unsafe", reason, name)
 

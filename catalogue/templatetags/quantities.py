@@ -57,8 +57,5 @@ def seconds(value: float) -> str:
         return f"{value:.1f}{_NARROW_SPACE}s"
     minutes, rest = divmod(round(value), 60)
     hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}{_NARROW_SPACE}h {minutes}{_NARROW_SPACE}min"
-    if minutes:
-        return f"{minutes}{_NARROW_SPACE}min {rest}{_NARROW_SPACE}s"
-    return f"{rest}{_NARROW_SPACE}s"
+    parts = {"h": hours, "min": minutes, "s": 0 if hours else rest}
+    return " ".join(f"{part}{_NARROW_SPACE}{unit}" for unit, part in parts.items() if part)

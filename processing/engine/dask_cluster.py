@@ -5,6 +5,7 @@ Only JSON travels, no pickled recipe. Dask retries nothing by itself: a task los
 its worker is a lost attempt, and the lease decides what comes next.
 """
 
+import logging
 import threading
 from asyncio import CancelledError
 from collections import deque
@@ -131,7 +132,9 @@ class DaskEngine:
                     threads_per_worker=1,
                     processes=True,
                     host="127.0.0.1",
-                    dashboard_address=None,
+                    # The scheduler's page cannot be left out, only kept to any free port.
+                    scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+                    silence_logs=logging.ERROR,
                     memory_limit=None,  # the supervisor's limits count, per run
                 )
             self._client = Client(self._cluster or scheduler, timeout=_CONNECT_S)

@@ -101,7 +101,9 @@ class LaunchForm(forms.Form):
         self.parameters: JsonObject = {}
 
     def _add_inputs(self, given: Mapping[str, list[Dataset]]) -> None:
-        for role, slot in self.manifest.inputs.items():
+        # What is needed first: the database has not kept the order of the manifest.
+        slots = sorted(self.manifest.inputs.items(), key=lambda item: item[1].optional)
+        for role, slot in slots:
             if role == self.subject_role:
                 continue
             chosen = given.get(role, [])
@@ -168,10 +170,11 @@ class LaunchForm(forms.Form):
 
     def _field_of(self, pointer: str) -> str:
         """Return the field of a JSON pointer: the longest beginning that is one."""
-        parts = pointer.split("/")[2:]
-        while parts and ".".join(parts) not in self.texts:
-            parts.pop()
-        return f"parameter-{'.'.join(parts)}"
+        names = pointer.split("/")[2:]
+        for end in range(len(names), 0, -1):
+            if (name := ".".join(names[:end])) in self.texts:
+                return f"parameter-{name}"
+        return ".".join(names)
 
     def _refuse(self, name: str, reason: str) -> None:
         sentence = f"{reason[:1].upper()}{reason[1:].rstrip('.')}."

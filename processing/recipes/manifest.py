@@ -77,8 +77,15 @@ class Manifest(_Document):
         RecipeParameterError
             With every fault at once, each with a JSON pointer.
         """
+        properties: dict[str, Any] = self.parameters.get("properties", {})
+        known = {name: value for name, value in given.items() if name in properties}
         validator = Draft202012Validator(self.parameters)
-        faults = [_describe(error) for error in validator.iter_errors(given)]
+        faults = [_describe(error) for error in validator.iter_errors(known)]
+        faults += [
+            ParameterFault(f"#/parameters/{name}", "this recipe has no such parameter")
+            for name in given
+            if name not in properties
+        ]
         faults += [
             ParameterFault(f"#/parameters/{name}", "must be a finite number")
             for name, value in given.items()
@@ -86,7 +93,6 @@ class Manifest(_Document):
         ]
         if faults:
             raise RecipeParameterError(faults)
-        properties: dict[str, Any] = self.parameters.get("properties", {})
         return {
             name: _normalise(given.get(name, schema.get("default")), schema)
             for name, schema in sorted(properties.items())
@@ -132,12 +138,8 @@ def _describe(error: ValidationError) -> ParameterFault:
         "exclusiveMaximum": f"must be less than {value}",
         "type": f"must be of type {value}",
         "enum": "must be one of " + ", ".join(map(str, value if isinstance(value, list) else [])),
-        "additionalProperties": "this recipe has no such parameter",
         "required": error.message,
     }
-    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-        path = next((name for name in error.instance if name not in known), path)
     if error.validator == "anyOf" and error.context:
         branch = next((c for c in error.context if c.validator != "type"), None)
         return (

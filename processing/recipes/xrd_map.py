@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from processing.recipes.base import Input, Output, RecipeError, Workspace, recipe, workspace
+from processing.science import errors
 from processing.science.diffraction import (
     AXIS_UNITS,
     ErrorModel,
@@ -23,20 +24,6 @@ from processing.science.diffraction import (
     has_counts,
     integrate_frames,
 )
-from processing.science.errors import (
-    DataError,
-    ForeignFileError,
-    GeometryError,
-    MissingFieldError,
-    MissingFilterError,
-    NoRasterError,
-    PoniPathError,
-    ShapeError,
-    TooManyFramesError,
-    UnreadableFileError,
-    UnreadableFramesError,
-    WavelengthError,
-)
 from processing.science.frames import (
     Beam,
     FrameStack,
@@ -46,7 +33,7 @@ from processing.science.frames import (
     sum_sample,
 )
 from processing.science.map_file import Axis, MapAxes, MapFile, Provenance, create_map
-from processing.science.nexus import Positions
+from processing.science.nexus import Readings
 from processing.science.pictures import draw_map, draw_pattern
 from processing.science.poni import NATIVE_ORIENTATION, Poni, detector_shape, read_poni
 from processing.science.raster import (
@@ -58,18 +45,18 @@ from processing.science.raster import (
     shape_from_positions,
 )
 
-REFUSALS: dict[type[DataError], str] = {
-    ShapeError: "xrd-shape",
-    WavelengthError: "xrd-no-wavelength",
-    PoniPathError: "xrd-poni-path",
-    GeometryError: "xrd-poni",
-    TooManyFramesError: "xrd-too-many-frames",
-    UnreadableFramesError: "xrd-unreadable",
-    NoRasterError: "xrd-no-shape",
-    MissingFieldError: "xrd-no-field",
-    MissingFilterError: "file-filter-missing",
-    UnreadableFileError: "file-unreadable",
-    DataError: "xrd-data",
+REFUSALS: dict[type[errors.DataError], str] = {
+    errors.ShapeError: "xrd-shape",
+    errors.WavelengthError: "xrd-no-wavelength",
+    errors.PoniPathError: "xrd-poni-path",
+    errors.GeometryError: "xrd-poni",
+    errors.TooManyFramesError: "xrd-too-many-frames",
+    errors.UnreadableFramesError: "xrd-unreadable",
+    errors.NoRasterError: "xrd-no-shape",
+    errors.MissingFieldError: "xrd-no-field",
+    errors.MissingFilterError: "file-filter-missing",
+    errors.UnreadableFileError: "file-unreadable",
+    errors.DataError: "xrd-data",
 }
 PROGRESS_STEPS = 200
 
@@ -195,9 +182,9 @@ def xrd_map(
             with create_map(result, layout.axes(integrator)) as written:
                 _integrate(work, TimedFrames(stack, beam), layout.raster, integrator, written)
                 _complete(work, layout, written)
-                if beam.name:
-                    grid = layout.raster.arrange(beam.values)
-                    written.write_monitor(beam.name, grid, beam.reference)
+                if beam.monitor is not None:
+                    grid = layout.raster.arrange(beam.monitor.values)
+                    written.write_monitor(beam.monitor, grid, beam.reference)
                 asked = {
                     "shape": shape,
                     "zigzag": zigzag,
@@ -231,9 +218,9 @@ def refusing() -> Iterator[None]:
     """Turn what science refuses into a refusal of this recipe."""
     try:
         yield
-    except ForeignFileError as error:
+    except errors.ForeignFileError as error:
         raise RecipeError(f"file-{error.kind}", str(error)) from error
-    except DataError as error:
+    except errors.DataError as error:
         code = next(REFUSALS[kind] for kind in type(error).__mro__ if kind in REFUSALS)
         raise RecipeError(code, str(error)) from error
 
@@ -273,7 +260,7 @@ def _lay_out(
     return _Layout(raster, _axis(raster, slow, 0), _axis(raster, fast, 1))
 
 
-def _axis(raster: Raster, motor: Positions | None, axis: int) -> Axis:
+def _axis(raster: Raster, motor: Readings | None, axis: int) -> Axis:
     values = None if motor is None else axis_of(raster.arrange(motor.values), axis)
     if motor is None or values is None:
         steps = np.arange((raster.slow, raster.fast)[axis], dtype=np.float64)
@@ -283,8 +270,9 @@ def _axis(raster: Raster, motor: Positions | None, axis: int) -> Axis:
 
 def _read_monitor(work: Workspace, stack: FrameStack, name: str | None) -> Beam:
     if name is None:
-        return Beam("", np.ones(stack.n_frames), 1.0)
-    values = stack.read_monitor(name)
+        return Beam()
+    readings = stack.read_monitor(name)
+    values = readings.values
     usable = values[np.isfinite(values) & (values > 0)]
     if len(usable) == 0:
         raise RecipeError(
@@ -297,7 +285,7 @@ def _read_monitor(work: Workspace, stack: FrameStack, name: str | None) -> Beam:
             f"The monitor {name} is not above 0 in {len(values) - len(usable)} of "
             f"{len(values)} frames. They are empty in the map."
         )
-    return Beam(name, values, float(np.median(usable)))
+    return Beam(readings, float(np.median(usable)))
 
 
 def _declare_orientation(work: Workspace, poni: Poni, asked: int | None) -> int:

@@ -18,7 +18,7 @@ from processing.science.errors import (
     UnreadableFileError,
     UnreadableFramesError,
 )
-from processing.science.nexus import NexusStack, Positions
+from processing.science.nexus import NexusStack, Readings
 
 MAGIC = {b"II*\0": "TIFF", b"MM\0*": "TIFF", b"{": "EDF", b"\n{": "EDF", b"###CBF": "CBF"}
 MAX_UNREADABLE = 0.1
@@ -35,8 +35,8 @@ class FrameStack(Protocol):
     shape: tuple[int, int]
 
     def read(self, number: int) -> NDArray[Any]: ...
-    def read_monitor(self, name: str) -> NDArray[np.float64]: ...
-    def find_positions(self) -> tuple[Positions, Positions] | None: ...
+    def read_monitor(self, name: str) -> Readings: ...
+    def find_positions(self) -> tuple[Readings, Readings] | None: ...
     def stated_shape(self) -> tuple[int, int] | None: ...
     def close(self) -> None: ...
 
@@ -94,7 +94,7 @@ class ImageSeries:
         with open_image(self.files[number // self.frames_per_file]) as image:
             return np.asarray(image.get_frame(number % self.frames_per_file).data)
 
-    def read_monitor(self, name: str) -> NDArray[np.float64]:
+    def read_monitor(self, name: str) -> Readings:
         """
         Read the monitor counts from the headers, one per image.
 
@@ -105,8 +105,8 @@ class ImageSeries:
 
         Returns
         -------
-        ndarray of shape (n_frames,)
-            In the monitor's own unit; NaN where a header cannot be read.
+        Readings
+            Without unit, since headers give none; NaN where a header cannot be read.
 
         Raises
         ------
@@ -127,7 +127,7 @@ class ImageSeries:
                     ) from error
             except (OSError, ValueError):
                 continue
-        return values
+        return Readings(name, "", values)
 
     def find_positions(self) -> None:
         """Return None: headers name motors in too many ways to be trusted."""
@@ -180,17 +180,18 @@ class Beam:
 
     Attributes
     ----------
-    name : str
-        The monitor, empty if none is read.
-    values : ndarray of shape (n_frames,)
-        Its counts.
+    monitor : Readings or None
+        Its monitor; None if intensities are not normalised.
     reference : float
-        The counts to which intensities are normalised.
+        The reading to which intensities are normalised.
     """
 
-    name: str
-    values: NDArray[np.float64]
-    reference: float
+    monitor: Readings | None = None
+    reference: float = 1.0
+
+    def relative(self, number: int) -> float:
+        """Return the reading at one frame over the reference."""
+        return 1.0 if self.monitor is None else float(self.monitor.values[number] / self.reference)
 
 
 @dataclass
@@ -226,7 +227,7 @@ class TimedFrames:
                 self._refuse_if_too_many()
                 yield None, 1.0
             else:
-                yield frame, float(self.beam.values[number] / self.beam.reference)
+                yield frame, self.beam.relative(number)
 
     def _refuse_if_too_many(self) -> None:
         n_frames = self.stack.n_frames

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processing.science.diffraction import Pattern
+from processing.science.nexus import Readings
 
 PLANES_BYTES = 2**26
 MAX_FAST_CHUNK = 50
@@ -136,13 +137,18 @@ class MapFile:
         self._reached += np.isfinite(intensity).sum(axis=0)
         self.maximum = np.fmax(self.maximum, np.fmax.reduce(intensity, axis=0))
 
-    def write_cumulative(self) -> Iterator[int]:
+    def write_cumulative(self, block_bytes: int = PLANES_BYTES) -> Iterator[int]:
         """
         Sum the finished map along q, plane by plane, in float64.
 
         ``cumulative[k]`` is the sum of the first k bins, so that the map of any range is
         the difference of two planes. NaN counts as 0; pixels without any valid bin are
         NaN in every plane.
+
+        Parameters
+        ----------
+        block_bytes : int
+            How much of the map to hold in memory, as float64; at least one plane.
 
         Yields
         ------
@@ -152,7 +158,7 @@ class MapFile:
         slow, fast, bins = self.shape
         running = np.where(self.valid, 0.0, np.nan)
         self._map["cumulative"][0] = running
-        step = max(1, PLANES_BYTES // (slow * fast * 8))
+        step = max(1, block_bytes // (slow * fast * 8))
         for start in range(0, bins, step):
             block = self._map["intensity"][:, :, start : start + step]
             planes = np.nan_to_num(block.astype(np.float64)).cumsum(axis=2) + running[..., None]
@@ -198,21 +204,23 @@ class MapFile:
             group.create_dataset("sum_errors", data=errors).attrs["units"] = "photon"
         group.create_dataset("maximum", data=self.maximum).attrs["units"] = "photon"
 
-    def write_monitor(self, name: str, grid: NDArray[np.float64], reference: float) -> None:
+    def write_monitor(self, monitor: Readings, grid: NDArray[np.float64], reference: float) -> None:
         """
         Write the monitor of each position.
 
         Parameters
         ----------
-        name : str
-            What the monitor is called in the scan.
+        monitor : Readings
+            Its name and unit.
         grid : ndarray of shape (slow, fast)
             In its own unit; NaN where no frame was taken.
         reference : float
             The value to which intensities are normalised.
         """
         written = self._map.create_dataset("i0", data=grid)
-        written.attrs.update({"units": "", "long_name": name, "reference": reference})
+        written.attrs.update(
+            {"units": monitor.units, "long_name": monitor.name, "reference": reference}
+        )
 
     def write_process(self, made: Provenance, poni_text: str) -> None:
         """

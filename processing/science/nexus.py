@@ -35,6 +35,7 @@ class Field:
 
     path: str
     data: h5py.Dataset
+    address: tuple[int, int]
     group_class: str
     is_signal: bool
 
@@ -57,8 +58,8 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Positions:
-    """Where a motor stood at each frame: ``values`` of shape (n_frames,) in ``units``."""
+class Readings:
+    """What a motor or a monitor read at each frame: ``values`` of shape (n_frames,)."""
 
     name: str
     units: str
@@ -142,7 +143,7 @@ class NexusStack:
         index = np.unravel_index(number - self.starts[which], data.shape[:-2])
         return np.asarray(data[tuple(int(i) for i in index)])
 
-    def read_monitor(self, name: str) -> NDArray[np.float64]:
+    def read_monitor(self, name: str) -> Readings:
         """
         Read the monitor counts, one per frame.
 
@@ -153,7 +154,7 @@ class NexusStack:
 
         Returns
         -------
-        ndarray of shape (n_frames,)
+        Readings
             In the monitor's own unit.
 
         Raises
@@ -162,25 +163,26 @@ class NexusStack:
             If no field of that name has one number per frame.
         """
         candidates = [f for f in self._beside_images() if self._is_per_frame(f)]
+        address = self._address_of(name)
         for field in candidates:
-            group = field.path.split("/")[-2]
-            if name in {field.path, field.path.lstrip("/"), field.name, group}:
-                return np.asarray(field.data[()], np.float64).ravel()
+            if field.address == address or name in {field.name, field.path.split("/")[-2]}:
+                values = np.asarray(field.data[()], np.float64).ravel()
+                return Readings(name, field.units, values)
         existing = sorted(field.path for field in candidates)
         wanted = f"monitor {name} with {self.n_frames} numbers"
         raise MissingFieldError(self.file_name, wanted, existing)
 
-    def find_positions(self) -> tuple[Positions, Positions] | None:
+    def find_positions(self) -> tuple[Readings, Readings] | None:
         """
         Find the two motors that the scan moved.
 
         Returns
         -------
-        tuple of Positions or None
-            In the order of their paths; None unless exactly two fields of the entry hold
-            a changing length for every frame. Fields of ``measurement`` count first.
+        tuple of Readings or None
+            In the order of their names; None unless exactly two fields of the entry hold
+            a changing length for every frame.
         """
-        moving: dict[str, Positions] = {}
+        moving: dict[tuple[int, int], Readings] = {}
         fields = sorted(self._beside_images(), key=lambda f: "/measurement/" not in f.path)
         for field in fields:
             if not self._is_per_frame(field) or field.units not in LENGTHS:
@@ -188,10 +190,10 @@ class NexusStack:
             values = np.asarray(field.data[()], np.float64).ravel()
             name = field.name if field.name not in {"value", "data"} else field.path.split("/")[-2]
             if np.ptp(values) > 0 and field.group_class != "NXdetector":
-                moving.setdefault(name, Positions(name, field.units, values))
+                moving.setdefault(field.address, Readings(name, field.units, values))
         if len(moving) != 2:
             return None
-        first, second = (moving[name] for name in sorted(moving))
+        first, second = sorted(moving.values(), key=lambda motor: motor.name)
         return first, second
 
     def stated_shape(self) -> tuple[int, int] | None:
@@ -216,6 +218,11 @@ class NexusStack:
     def _is_per_frame(self, field: Field) -> bool:
         return field.data.dtype.kind in "iuf" and field.data.size == self.n_frames
 
+    def _address_of(self, path: str) -> tuple[int, int] | None:
+        """Find what a path leads to; only fields already found within the dataset count."""
+        found = self.file.get(path)
+        return None if found is None else _address(found)
+
     def _walk(self) -> Iterator[Field]:
         seen: set[tuple[int, int]] = set()
         groups = [self.file["/"]]
@@ -224,16 +231,14 @@ class NexusStack:
             signal = as_text(group.attrs.get("signal", ""))
             group_class = as_text(group.attrs.get("NX_class", ""))
             for name, member in self._members(group):
-                info = h5py.h5o.get_info(member.id)
-                if (info.fileno, info.addr) in seen:
-                    continue
-                seen.add((info.fileno, info.addr))
-                if isinstance(member, h5py.Group):
+                address = _address(member)
+                if isinstance(member, h5py.Group) and address not in seen:
                     groups.append(member)
                 elif isinstance(member, h5py.Dataset):
                     path = f"{group.name.rstrip('/')}/{name}"
                     is_signal = name == signal or "signal" in member.attrs
-                    yield Field(path, member, group_class, is_signal)
+                    yield Field(path, member, address, group_class, is_signal)
+                seen.add(address)
 
     def _members(self, group: h5py.Group) -> Iterator[tuple[str, Any]]:
         """Open what a group holds, hard links first, and no file outside the dataset."""
@@ -256,7 +261,8 @@ class NexusStack:
     def _find_images(self, path: str | None, expected: tuple[int, int] | None) -> list[Field]:
         numeric = [f for f in self.fields if f.data.dtype.kind in "iuf" and len(f.data.shape) >= 2]
         if path is not None:
-            numeric = [f for f in numeric if f.path.strip("/") == path.strip("/")]
+            address = self._address_of(path)
+            numeric = [f for f in numeric if f.address == address]
         candidates = [f for f in numeric if len(f.data.shape) <= 4 and f.n_frames > 0]
         if not candidates and self._foreign:
             raise ForeignFileError(
@@ -300,6 +306,12 @@ class NexusStack:
         name = source.file_name.removeprefix("./")
         folder = Path(self.file.filename).parent
         return bool(name == "." or (folder / name).is_file())
+
+
+def _address(member: Any) -> tuple[int, int]:
+    """Identify an object of a file whatever the path that led to it."""
+    info = h5py.h5o.get_info(member.id)
+    return info.fileno, info.addr
 
 
 def _image_rank(field: Field, expected: tuple[int, int] | None) -> tuple[Any, ...]:

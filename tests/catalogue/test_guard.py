@@ -122,6 +122,27 @@ def test_a_symbolic_link_in_the_folder_does_not_join_the_dataset(folder: Path) -
         assert [it.code for it in guard(files, "scan.nxs")] == ["file-unsafe"]
 
 
+def test_nor_does_a_file_behind_a_symbolic_link_to_a_folder(folder: Path) -> None:
+    secret = hostile.write_secret(folder)
+    write_nexus_scan(folder / "scan.nxs")
+    (folder / "raw").symlink_to(secret.parent, target_is_directory=True)
+    with h5py.File(folder / "scan.nxs", "r+") as file:
+        file["entry/stolen"] = h5py.ExternalLink("raw/secret.h5", "/secret")
+    with OpenFiles(Manifest.of_folder(folder, "scan.nxs")) as files:
+        assert [it.code for it in guard(files, "scan.nxs")] == ["file-unsafe"]
+
+
+@pytest.mark.timeout(20)
+def test_a_link_to_a_pipe_outside_is_judged_without_opening_it(folder: Path) -> None:
+    os.mkfifo(folder.parent / "pipe")
+    write_nexus_scan(folder / "scan.nxs")
+    with h5py.File(folder / "scan.nxs", "r+") as file:
+        file["entry/wait"] = h5py.ExternalLink(str(folder.parent / "pipe"), "/x")
+    with pytest.raises(RefusedFileError) as refused:
+        check_dataset(everything_in(folder))
+    assert refused.value.code == "file-external-link"
+
+
 @pytest.mark.timeout(20)
 def test_a_pipe_is_refused_without_waiting_for_its_writer(folder: Path) -> None:
     os.mkfifo(folder / "pipe.h5")

@@ -33,28 +33,20 @@ def find_chromium() -> str | None:
 def _install() -> bool:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return False
-    print("Installing Debian's Chromium for the browser tests ...")
+    sys.stdout.write("Installing Debian's Chromium for the browser tests ...\n")
     commands = (
         ["apt-get", "update", "-qq"],
         ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"],
     )
     quiet = {"DEBIAN_FRONTEND": "noninteractive", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     return all(
-        subprocess.run(command, env=quiet, stdout=subprocess.DEVNULL).returncode == 0
+        subprocess.run(command, check=False, env=quiet, stdout=subprocess.DEVNULL).returncode == 0
         for command in commands
     )
 
 
-def main() -> int:
-    if find_chromium() or (_install() and find_chromium()):
-        return 0
-    print(
+if __name__ == "__main__" and not (find_chromium() or (_install() and find_chromium())):
+    sys.exit(
         "The browser tests need Chromium. Install it (Debian: apt-get install chromium) and "
-        "run `make journeys` again.",
-        file=sys.stderr,
+        "run `make journeys` again."
     )
-    return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

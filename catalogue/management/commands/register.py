@@ -32,7 +32,13 @@ class Command(BaseCommand):
     def _register(self, path: Path, instrument: str, proposal: str) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
         console = Console(stderr=True)
-        with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        with Progress(
+            *columns,
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        ) as bar:
             task = bar.add_task(path.name, total=None)
 
             def show(done: int, total: int) -> None:

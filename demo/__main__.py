@@ -1,0 +1,46 @@
+"""``python -m demo``: set the stage, start the services, show the way in."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from demo.services import Services
+from demo.stage import PASSWORD, Stage
+
+_PORT = 8000
+_PRODUCT_S = 300.0
+
+
+def say(sentence: str) -> None:
+    sys.stdout.write(f"{time.strftime('%H:%M:%S')}  {sentence}\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    data = Path(os.environ["PALIMPSEST_DATA"]).absolute()  # noqa: TID251 - set by the Makefile
+    data.mkdir(parents=True, exist_ok=True)
+    stage = Stage(data, say)
+    stage.set()
+    say("Services: web server, worker and steward, under one supervisor.")
+    services = Services(_PORT, data / "demo" / "services.log", say)
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    services.start()
+    try:
+        stage.wait_for_product(stopping, _PRODUCT_S)
+        if not stopping.is_set():
+            say(f"Ready: http://127.0.0.1:{_PORT}/  Sign in as ines, password {PASSWORD}.")
+            say(f"The map: http://127.0.0.1:{_PORT}{stage.product_address()}")
+            say("Ctrl-C stops everything; a second start finds everything as it was.")
+        stopping.wait()
+    finally:
+        say("Stopping: runs under way go back into the queue.")
+        services.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""Rules are kept true by looking at everything and remembering nothing."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tests.builders import World, a_dataset, a_recipe
+
+from catalogue.models import Dataset
+from catalogue.places import content_folder
+from catalogue.storage.content import keep_bytes
+from processing import leases
+from processing.lifecycle import settle
+from processing.models import ArchiveCopy, ProcessingRun, Product, ProductRule
+from processing.steward import reconcile
+from processing.ticket import Failure, Outcome, OutputFile
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def rule(world: World) -> ProductRule:
+    return ProductRule.objects.create(
+        slug="xrd-map",
+        recipe=a_recipe(),
+        selection={"kind": "raw", "instrument": "id13", "content": "nexus-scan"},
+        subject="scan",
+        inputs={"geometry": {"content": "poni", "pick": "closest_before"}},
+        parameters={"bins": 500},
+        keep="fresh",
+        archive=world.archive,
+    )
+
+
+def a_geometry(world: World, at: datetime) -> Dataset:
+    return a_dataset(world, content="poni", title=f"Geometry {at:%H:%M}", start_time=at)
+
+
+def finish_the_run(body: bytes = b"a map") -> ProcessingRun:
+    sha256 = hashlib.sha256(body).hexdigest()
+    keep_bytes(content_folder(), body, sha256)
+    held = leases.claim("worker", 60)
+    assert held is not None
+    output = OutputFile(role="result", path="map.nxs", size=len(body), sha256=sha256)
+    settle(held, Outcome(outputs=(output,)))
+    return ProcessingRun.objects.get(pk=held.run_id)
+
+
+def test_a_wanted_product_is_launched_once_however_often_one_looks(
+    world: World, rule: ProductRule
+) -> None:
+    a_geometry(world, NOON - timedelta(hours=1))
+    a_dataset(world, start_time=NOON)
+    assert [reconcile().submitted for _ in range(3)] == [1, 0, 0]
+    finish_the_run()
+    assert reconcile().submitted == 0
+
+
+def test_the_geometry_is_the_newest_that_is_no_later_than_the_scan(
+    world: World, rule: ProductRule
+) -> None:
+    for hours in (-3, -1, 1):
+        a_geometry(world, NOON + timedelta(hours=hours))
+    a_dataset(world, start_time=NOON)
+    reconcile()
+    run = ProcessingRun.objects.get()
+    assert run.inputs.get(role="geometry").dataset.title == "Geometry 11:00"
+
+
+def test_a_better_geometry_that_comes_late_makes_a_new_product(
+    world: World, rule: ProductRule
+) -> None:
+    a_geometry(world, NOON - timedelta(hours=3))
+    a_dataset(world, start_time=NOON)
+    reconcile()
+    first = finish_the_run()
+    a_geometry(world, NOON - timedelta(hours=1))
+    assert reconcile().submitted == 1
+    second = finish_the_run(b"a better map")
+    assert Product.objects.get().processing_run == second
+    assert first.run_key != second.run_key
+
+
+def test_a_product_without_geometry_says_what_is_missing(world: World, rule: ProductRule) -> None:
+    a_dataset(world, start_time=NOON)
+    assert reconcile().blocked == 1
+    assert "Register one for the role geometry" in Product.objects.get().blocked
+    a_geometry(world, NOON - timedelta(hours=1))
+    assert reconcile().submitted == 1
+    assert Product.objects.get().blocked == ""
+
+
+def test_a_failed_product_waits_for_a_person(world: World, rule: ProductRule) -> None:
+    a_geometry(world, NOON - timedelta(hours=1))
+    a_dataset(world, start_time=NOON)
+    reconcile()
+    held = leases.claim("worker", 60)
+    assert held is not None
+    failure = Failure(reason="input", code="xrd-shape", message="transposed?")
+    settle(held, Outcome(failure=failure))
+    assert reconcile().submitted == 0
+    assert ProcessingRun.objects.count() == 1
+
+
+def test_a_product_that_a_person_has_made_before_is_taken_over(
+    world: World, rule: ProductRule
+) -> None:
+    from processing.submission import submit  # noqa: PLC0415 - the person's way in
+
+    geometry = a_geometry(world, NOON - timedelta(hours=1))
+    scan = a_dataset(world, start_time=NOON)
+    inputs = {"scan": [scan], "geometry": [geometry]}
+    by_hand = submit(world.ines, rule.recipe, inputs, {"bins": 500}).processing_run
+    finish_the_run()
+    assert reconcile().submitted == 0
+    assert Product.objects.get().processing_run == by_hand
+    assert ArchiveCopy.objects.count() == 1
+
+
+def test_a_product_arrives_in_the_archive_proved_and_once(world: World, rule: ProductRule) -> None:
+    a_geometry(world, NOON - timedelta(hours=1))
+    a_dataset(world, start_time=NOON)
+    reconcile()
+    finish_the_run()
+    assert [reconcile().copied for _ in range(3)] == [1, 0, 0]
+    copy = ArchiveCopy.objects.get()
+    product = Dataset.objects.get(kind="derived")
+    assert (copy.state, copy.dataset, copy.bytes_done) == ("archived", product, 5)
+    assert Path(world.archive.root, str(product.pid), "map.nxs").read_bytes() == b"a map"
+
+
+def test_an_archive_that_is_away_is_tried_again_later(world: World, rule: ProductRule) -> None:
+    a_geometry(world, NOON - timedelta(hours=1))
+    a_dataset(world, start_time=NOON)
+    reconcile()
+    finish_the_run()
+    root = Path(world.archive.root)
+    root.rmdir()
+    root.write_text("a file where the folder should be: the mount is gone")
+    assert reconcile().copied == 0
+    copy = ArchiveCopy.objects.get()
+    assert copy.state == "waiting"
+    assert "archive" in copy.problem
+    assert world.archive.root not in copy.problem
+    root.unlink()
+    root.mkdir()
+    ArchiveCopy.objects.update(not_before=NOON)  # its time has come
+    assert reconcile().copied == 1
+
+
+def test_a_copy_whose_steward_was_killed_is_taken_up_again(world: World, rule: ProductRule) -> None:
+    a_geometry(world, NOON - timedelta(hours=1))
+    a_dataset(world, start_time=NOON)
+    reconcile()
+    finish_the_run()
+    product = Dataset.objects.get(kind="derived")
+    ArchiveCopy.objects.create(
+        dataset=product, store=world.archive, state="copying", fence=1, lease_until=NOON
+    )
+    assert reconcile().copied == 1
+    assert ArchiveCopy.objects.get().fence == 2
+
+
+def test_a_rule_that_is_manual_launches_nothing(world: World, rule: ProductRule) -> None:
+    ProductRule.objects.update(keep="manual")
+    a_geometry(world, NOON - timedelta(hours=1))
+    a_dataset(world, start_time=NOON)
+    assert reconcile().submitted == 0
