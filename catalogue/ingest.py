@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalogue.access import Person, require_may_register
+from catalogue.description import Description, Progress
 from catalogue.errors import NotPermittedError, RegistrationError
 from catalogue.models import EmbargoPolicy, IngestRule, Instrument, Proposal, Store, Technique, User
 from catalogue.places import CONTENT, content_folder
-from catalogue.readers.base import Description, Progress
 from catalogue.readers.child import read_in_child
 from catalogue.registration import RawOrigin, Registered, register_raw
 from catalogue.storage.content import keep_bytes

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import TextField, Value
 
 from catalogue.access import opening_date
+from catalogue.description import Description, FoundParameter
 from catalogue.digests import dataset_digest
 from catalogue.errors import ContentChangedError, RegistrationError
 from catalogue.models import (
@@ -28,9 +29,8 @@ from catalogue.models import (
     Used,
     User,
 )
-from catalogue.readers.base import Description, FoundParameter
-from catalogue.search import fold
 from catalogue.units import to_si
+from catalogue.words import fold
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """Find datasets by words and facets; the same query serves page and REST."""
 
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +9,7 @@ from django.db.models.functions import ExtractYear
 
 from catalogue.access import Person, visible_datasets
 from catalogue.models import Dataset
+from catalogue.words import fold
 
 # Facet name -> label, lookup of its value, lookup of the value's label.
 _FACETS = {
@@ -60,18 +59,6 @@ def read_query(parameters: Mapping[str, Sequence[str]]) -> Query:
     text = " ".join(parameters.get("q", []))
     chosen = {name: tuple(parameters[name]) for name in _FACETS if parameters.get(name)}
     return Query(text, chosen)
-
-
-def fold(text: str) -> str:
-    """
-    Reduce text to lower-case words without accents.
-
-    PostgreSQL's parser would keep ``panosc-file1.hdf`` as one word, so that ``file1``
-    found nothing: whatever is no letter or digit becomes a space.
-    """
-    plain = unicodedata.normalize("NFKD", text)
-    plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    return " ".join(re.findall(r"\w+", plain.lower().replace("_", " ")))
 
 
 def find(person: Person, query: Query) -> QuerySet[Dataset]:

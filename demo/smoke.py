@@ -8,6 +8,7 @@ object; the exit status is 1 if anything is missing.
 
 import hashlib
 import json
+import logging
 import socket
 import sys
 import tempfile
@@ -36,6 +37,7 @@ def main() -> int:
         port = _free_port()
         services = Services(port, Path(folder) / "services.log", _say)
         services.start()
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         try:
             stage.wait_for_product(threading.Event(), _PATIENCE_S)
             report = look(f"http://127.0.0.1:{port}/api/v1/")
@@ -77,19 +79,14 @@ def look(address: str) -> dict[str, Any]:
         runs = _all(ines, "processing-runs/")
         _need([run["state"] for run in runs] == ["succeeded"], "one run that succeeded")
         run = ines.get(f"processing-runs/{runs[0]['uuid']}/").raise_for_status().json()
-        archived = [
-            copy
-            for output in run["outputs"]
-            for copy in output["archive_copies"]
-            if copy["state"] == "archived"
-        ]
-        _need(len(archived) == 1, "one archived dataset")
+        copies = [copy for output in run["outputs"] for copy in output["copies"]]
+        _need([copy["state"] for copy in copies] == ["archived"], "one archived dataset")
         _check_reuse(ines, run)
         return {
             "datasets": len(raw) + len(maps),
             "processing_runs": len(runs),
             "products": len(_all(ines, "products/")),
-            "archived_files": len(_all(ines, f"datasets/{product['pid']}/files/")),
+            "archived_files": sum(copy["files_done"] for copy in copies),
         }
 
 
@@ -110,8 +107,8 @@ def _check_reuse(client: httpx.Client, run: dict[str, Any]) -> None:
     again = client.post(
         "processing-runs/",
         json={
-            "recipe": run["recipe"]["name"],
-            "inputs": {i["role"]: [i["dataset"]] for i in run["inputs"]},
+            "recipe": run["recipe"],
+            "inputs": run["inputs"],
             "parameters": run["parameters"],
         },
     ).raise_for_status()

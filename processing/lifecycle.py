@@ -15,11 +15,11 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from catalogue.access import Person
+from catalogue.description import FoundParameter
 from catalogue.digests import canonical_json, dataset_digest, sha256_of_text
 from catalogue.errors import NotPermittedError
 from catalogue.models import Activity, Dataset
 from catalogue.places import content_store
-from catalogue.readers.base import FoundParameter
 from catalogue.registration import ActivityRecord, DerivedDataset, DerivedFile, register_derived
 from catalogue.storage.content import content_key
 from processing import leases

@@ -61,7 +61,11 @@ _NEXT_STEPS = {
 @personal
 def show_recipes(request: HttpRequest) -> HttpResponse:
     """List what can be done."""
-    recipes = [(recipe, read_manifest(recipe)) for recipe in list_recipes()]
+    recipes = []
+    for recipe in list_recipes():
+        manifest = read_manifest(recipe)
+        takes = [" or ".join(s.contents) for s in manifest.inputs.values() if not s.optional]
+        recipes.append((recipe, manifest, takes))
     return render(request, "processing/recipe_list.html", {"recipes": recipes})
 
 

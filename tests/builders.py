@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from catalogue.description import Description, FoundFile, FoundParameter
 from catalogue.models import (
     Dataset,
     EmbargoPolicy,
@@ -19,7 +20,6 @@ from catalogue.models import (
     Technique,
     User,
 )
-from catalogue.readers.base import Description, FoundFile, FoundParameter
 from catalogue.registration import RawOrigin, register_raw
 from processing.models import ProcessingRun, Recipe
 from processing.recipes.manifest import Environment, InputSlot, Manifest, OutputSlot

@@ -130,7 +130,7 @@ def _beyond(order: Sequence[str], position: _Position) -> Q:
     for column, value in zip(order, position.values, strict=True):
         name = column.removeprefix("-")
         beyond |= equal & _further(column, value, is_before=position.is_before)
-        Q() & Q(**{f"{name}__isnull": True} if value is None else {name: value})
+        equal &= Q(**{f"{name}__isnull": True} if value is None else {name: value})
     return beyond
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from catalogue.errors import RefusedFileError
 from catalogue.hdf5.findings import refused
-from catalogue.readers import read
+from catalogue.readers.choice import read
 
 STEPS = 200  # progress is told at most so often
 

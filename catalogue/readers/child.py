@@ -21,9 +21,9 @@ from typing import IO
 import hdf5plugin
 from pydantic import BaseModel
 
+from catalogue.description import Description, Progress
 from catalogue.errors import RefusedFileError
 from catalogue.hdf5.findings import refused, shown
-from catalogue.readers.base import Description, Progress
 
 MEMORY = 8 << 30  # bytes of address space
 TIMEOUT_S = 4 * 3600.0  # a terabyte at 100 MB/s takes 2.8 hours to hash

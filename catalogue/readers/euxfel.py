@@ -13,9 +13,9 @@ from extra_data.file_access import FileAccess
 from extra_data.validation import FileValidator
 from numpy.typing import NDArray
 
+from catalogue.description import Description, FoundParameter, Progress
 from catalogue.hdf5 import Finding, Manifest, OpenFiles, first, guard, read, refuse_unsafe
 from catalogue.hdf5.findings import refused
-from catalogue.readers.base import Description, FoundParameter, Progress
 from catalogue.readers.hashing import hash_files, take_stamps
 from catalogue.readers.quantities import photon_pair
 from catalogue.readers.thumbnail import draw_curve

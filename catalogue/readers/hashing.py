@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from catalogue.description import FoundFile, Progress
 from catalogue.hdf5 import refuse_if_being_written
 from catalogue.hdf5.findings import refused
-from catalogue.readers.base import FoundFile, Progress
 
 BLOCK = 1 << 20  # bytes
 

@@ -1,6 +1,7 @@
 """Images without a container (TIFF, EDF, CBF), and the PONI files that belong to them."""
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,11 @@ import fabio
 import numpy as np
 from numpy.typing import NDArray
 
+from catalogue.description import Description, FoundParameter, Progress
 from catalogue.hdf5 import refuse_unsafe
 from catalogue.hdf5.findings import refused
 from catalogue.hdf5.guard import LARGEST_TEXT
 from catalogue.hdf5.reading import LARGEST_READ
-from catalogue.readers.base import Description, FoundParameter, Progress
 from catalogue.readers.hashing import hash_files, take_stamps
 from catalogue.readers.quantities import photon_pair
 from catalogue.readers.thumbnail import draw_image
@@ -21,6 +22,7 @@ from catalogue.readers.thumbnail import draw_image
 IMAGE_SUFFIXES = frozenset({".tif", ".tiff", ".edf", ".cbf"})
 
 _PONI_LINE = re.compile(r"(?m)^\s*(Distance|Wavelength|Detector)\s*:\s*(\S.*?)\s*$")
+_CALIBRATED = re.compile(r"^# Calibration done on (.+)$", re.MULTILINE)
 
 
 def read_image(path: Path, progress: Progress) -> Description:
@@ -74,7 +76,8 @@ def read_poni(path: Path, progress: Progress) -> Description:
         reason = "The file states no Distance, so it is no PONI file. Save the geometry with pyFAI."
         raise refused("file-unreadable", reason, name)
     parameters = [FoundParameter(name="detector.distance", value=distance, unit="m")]
-    warnings = [_dated_by_file()]
+    calibrated = _calibrated(text)
+    warnings = [] if calibrated else [_dated_by_file()]
     if wavelength:
         parameters += photon_pair("photon_wavelength", wavelength, "m")
     else:
@@ -86,7 +89,7 @@ def read_poni(path: Path, progress: Progress) -> Description:
         root=str(path.parent),
         title=path.stem,
         files=hash_files({name: path}, stamps, progress),
-        start_time=_modified(path),
+        start_time=calibrated or _modified(path),
         parameters=tuple(parameters),
         warnings=tuple(warnings),
     )
@@ -151,6 +154,20 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return value if 0 < value < float("inf") else None
+
+
+def _calibrated(text: str) -> datetime | None:
+    """
+    Read when pyFAI saved the last geometry of a PONI file, taken as UTC.
+
+    pyFAI appends one block per calibration, each headed by C's ctime in local time.
+    """
+    for stamp in reversed(_CALIBRATED.findall(text)):
+        with suppress(ValueError):
+            return datetime.strptime(" ".join(stamp.split()), "%a %b %d %H:%M:%S %Y").replace(
+                tzinfo=UTC
+            )
+    return None
 
 
 def _modified(path: Path) -> datetime:

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from catalogue.description import Description, Progress
 from catalogue.errors import RefusedFileError
 from catalogue.hdf5 import Finding, Manifest, OpenFiles, guard, read
 from catalogue.hdf5.findings import refused, shown, shown_path
-from catalogue.readers.base import Description, Progress
 from catalogue.readers.completeness import (
     has_end_marker,
     refuse_absent,

@@ -9,10 +9,10 @@ import h5py
 import numpy as np
 
 from catalogue import units
+from catalogue.description import FoundParameter
 from catalogue.errors import RefusedFileError
 from catalogue.hdf5 import attribute, read
 from catalogue.hdf5.findings import shown
-from catalogue.readers.base import FoundParameter
 from catalogue.readers.signals import Signal
 from catalogue.readers.tree import Group, text_of
 

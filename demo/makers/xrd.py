@@ -8,6 +8,7 @@ fraction of each phase is known at every position.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +26,7 @@ from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 GROUND, PIGMENT = "hydrocerussite", "Cr2O3"
 Compression = Literal["bitshuffle", "gzip", "none"]
 STEP_MM = 0.05
+CALIBRATED = datetime(2026, 6, 1, 7, 50, 12, tzinfo=UTC)  # ten minutes before the scan
 FWHM_DEG = 0.4  # of a ring, in two theta: a micro-focused beam on fine grains
 BEAM = 1.0e5  # monitor counts per frame
 
@@ -127,7 +129,7 @@ def write_poni(path: Path, geometry: Geometry = Geometry(), *, version: str = "2
         f'Detector_config: {{"orientation": {geometry.orientation}}}\n',
     }[version]
     path.write_text(
-        f"# Made for the demonstration\n{head}Distance: {geometry.distance}\n"
+        f"# Made for the demonstration\n# Calibration done on {CALIBRATED:%a %b %d %H:%M:%S %Y}\n{head}Distance: {geometry.distance}\n"
         f"Poni1: {geometry.poni1}\nPoni2: {geometry.poni2}\nRot1: 0.0\nRot2: 0.0\nRot3: 0.0\n"
         f"Wavelength: {geometry.wavelength}\n",
         encoding="utf-8",
@@ -250,7 +252,7 @@ def _write_entry(file: h5py.File, scan: Scan) -> h5py.Group:
     entry.attrs["default"] = "measurement"
     entry["title"] = "Painting fragment, raster scan"
     entry["start_time"] = "2026-06-01T10:00:00+02:00"
-    entry["experiment_identifier"] = "HG-101"
+    entry["experiment_identifier"] = "hg-172"
     entry["scan_command"] = (
         f"amesh sampx 0 {(fast - 1) * STEP_MM:g} {fast - 1} "
         f"sampy 0 {(slow - 1) * STEP_MM:g} {slow - 1} 0.05"
@@ -261,7 +263,7 @@ def _write_entry(file: h5py.File, scan: Scan) -> h5py.Group:
     sample["name"] = "Painting fragment 7, green robe"
     sample["chemical_formula"] = "Pb3(CO3)2(OH)2"
     instrument = _group(entry, "instrument", "NXinstrument")
-    instrument["name"] = "ID21"
+    instrument["name"] = "ID13 micro-XRD"
     source = _group(instrument, "source", "NXsource")
     source["name"], source["probe"] = "Demo light source", "x-ray"
     monochromator = _group(instrument, "monochromator", "NXmonochromator")

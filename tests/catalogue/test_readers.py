@@ -17,10 +17,10 @@ import psutil
 import pytest
 from PIL import Image
 
+from catalogue.description import Description
 from catalogue.errors import RefusedFileError
-from catalogue.readers import read
-from catalogue.readers.base import Description
 from catalogue.readers.child import read_in_child
+from catalogue.readers.choice import read
 from catalogue.readers.quantities import KEV_ANGSTROM, photon_pair
 from catalogue.readers.thumbnail import draw_curve, draw_image
 from demo.makers.euxfel import FIRST_TRAIN, write_euxfel_run

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from catalogue.description import Description
 from catalogue.errors import RefusedFileError
-from catalogue.readers.base import Description
 from catalogue.readers.child import read_in_child
 from catalogue.readers.nexus import TECHNIQUES
 

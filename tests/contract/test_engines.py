@@ -8,7 +8,6 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.makers import recipes
 
 from processing.engine.base import Engine, Handle
 from processing.engine.dask_cluster import DaskEngine
@@ -23,6 +22,7 @@ from processing.ticket import (
     TicketFile,
     TicketInput,
 )
+from tests.makers import recipes
 
 BODY = b"frames " * 100
 

@@ -1,19 +1,20 @@
-from datetime import timedelta
 import hashlib
-import os
-from pathlib import Path
-from django.utils import timezone
 import io
+import os
+from datetime import timedelta
+from pathlib import Path
+
 import numpy as np
+from django.utils import timezone
 from PIL import Image
+
 from catalogue.models import *
 from catalogue.registration import *
-from catalogue.storage.content import keep_bytes, content_key
+from catalogue.storage.content import content_key, keep_bytes
 from processing.models import *
 from processing.submission import *
 from tests.builders import *
 from tests.journeys.conftest import sign_in
-import pytest
 
 OUT = Path(os.environ.get("SHOTS", "/tmp/lab/shots"))
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from processing.recipes.base import Input, Output, RecipeError, workspace, recipe
+from processing.recipes.base import Input, Output, RecipeError, recipe, workspace
 
 Scan = Input[Literal["nexus-scan"]]
 Copied = Output[Literal["copy"]]

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 from django.db import connection
-from tests.builders import World, a_run
 
 from processing import leases
 from processing.errors import LeaseLostError
@@ -14,6 +13,7 @@ from processing.leases import Claim
 from processing.lifecycle import record_events, settle
 from processing.models import ProcessingRun
 from processing.ticket import Failure, LogLine, Outcome
+from tests.builders import World, a_run
 
 LOST = Failure(reason="lost", code="killed", message="gone")
 

@@ -5,7 +5,6 @@ from datetime import date
 
 import pytest
 from django.db import Error, transaction
-from tests.builders import World, a_dataset, a_recipe, a_run
 
 from catalogue.access import visible_datasets
 from catalogue.errors import NotPermittedError
@@ -20,6 +19,7 @@ from processing.lifecycle import cancel, outputs_of, settle
 from processing.models import ProcessingRun
 from processing.submission import submit
 from processing.ticket import Failure, Outcome, OutputFile, Quantity
+from tests.builders import World, a_dataset, a_recipe, a_run
 
 
 def claim() -> Claim:

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.builders import World, a_dataset, a_recipe
 
 from catalogue.models import Dataset
 from catalogue.places import content_folder
@@ -15,6 +14,7 @@ from processing.lifecycle import settle
 from processing.models import ArchiveCopy, ProcessingRun, Product, ProductRule
 from processing.steward import reconcile
 from processing.ticket import Failure, Outcome, OutputFile
+from tests.builders import World, a_dataset, a_recipe
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 

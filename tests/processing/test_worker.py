@@ -10,8 +10,6 @@ from pathlib import Path
 import psutil
 import pytest
 from django.db import connection
-from tests.builders import World, a_dataset, a_recipe, a_world
-from tests.makers import recipes
 
 from catalogue.models import Dataset
 from catalogue.places import local_path
@@ -19,6 +17,8 @@ from catalogue.storage.local import hash_file
 from processing.lifecycle import cancel
 from processing.models import ProcessingRun
 from processing.submission import submit
+from tests.builders import World, a_dataset, a_recipe, a_world
+from tests.makers import recipes
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 BODY = b"0123456789" * 100

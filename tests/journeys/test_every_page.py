@@ -1,0 +1,148 @@
+"""What holds on every page: axe finds nothing, and nothing scrolls sideways."""
+
+import hashlib
+import io
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
+from PIL import Image
+from playwright.sync_api import Page
+
+from catalogue.models import Dataset
+from catalogue.registration import ActivityRecord, DerivedDataset, DerivedFile, register_derived
+from catalogue.storage.content import content_key, keep_bytes
+from processing.models import ArchiveCopy, LogEntry, ProcessingRun
+from tests.builders import World, a_dataset, a_run, a_technique
+from tests.journeys.conftest import Browse, sign_in
+
+WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+LONG = "Vermilion_over_red_lake_cross_section_0007_after_cleaning_second_attempt"
+
+
+def fill(world: World) -> dict[str, str]:
+    """Make one of everything that pages show, and return their addresses by name."""
+    dataset = a_dataset(
+        world,
+        title=LONG,
+        sample="Lapis",
+        technique=a_technique().pid,
+        parameters={"photon_energy": (12.7, "keV"), "detector.name": (LONG * 2, "")},
+    )
+    done, running, failed = (a_run(world, bins=bins) for bins in (100, 200, 300))
+    queued = a_run(world, bins=400)
+    result = _succeed(done, world)
+    LogEntry.objects.create(processing_run=running, fence=1, level="warning", text=LONG * 3)
+    now = timezone.now()
+    state = ProcessingRun.objects.filter
+    state(pk=running.pk).update(
+        state="running", lease_until=now + timedelta(minutes=5), started_at=now,
+        progress_done=1, progress_total=3, stage="integrating",
+    )  # fmt: skip
+    problem = {"reason": "input", "code": "xrd-shape", "message": "Frames are transposed."}
+    state(pk=failed.pk).update(state="failed", finished_at=now, started_at=now, problem=problem)
+    scan = queued.inputs.get(role="scan").dataset
+    return {
+        "search": "/",
+        "search without match": "/?q=quartz&kind=raw",
+        "dataset": f"/datasets/{dataset.pid}/",
+        "result": f"/datasets/{result.pid}/",
+        "processing of a dataset": f"/datasets/{scan.pid}/processing/",
+        "launch": f"/datasets/{dataset.pid}/process/xrd-map/",
+        "launch again": f"/datasets/{scan.pid}/process/xrd-map/?from={queued.uuid}",
+        "runs": "/processing-runs/",
+        "queued run": f"/processing-runs/{queued.uuid}/",
+        "running run": f"/processing-runs/{running.uuid}/",
+        "succeeded run": f"/processing-runs/{done.uuid}/",
+        "failed run": f"/processing-runs/{failed.uuid}/",
+        "recipes": "/recipes/",
+        "recipe": "/recipes/xrd-map/",
+        "problems": "/problems/",
+        "no such page": "/nowhere/",
+        "no such dataset": "/datasets/00000000-0000-0000-0000-000000000000/",
+    }
+
+
+def _succeed(run: ProcessingRun, world: World) -> Dataset:
+    picture = io.BytesIO()
+    Image.new("RGB", (320, 240), "teal").save(picture, "PNG")
+    body = picture.getvalue()
+    sha256 = hashlib.sha256(body).hexdigest()
+    keep_bytes(Path(world.products.root), body, sha256)
+    file = DerivedFile("preview.png", len(body), sha256, "image/png", content_key(sha256))
+    activity = register_derived(
+        ActivityRecord(
+            title="Integrate every frame",
+            used={row.role: [row.dataset] for row in run.inputs.order_by("id")},
+            generated=[DerivedDataset("result", "xrd-map", "A map", [file], "d" * 64, sha256)],
+            store=world.products,
+            recipe="xrd-map",
+            version="1.0.0",
+            run_key=run.run_key,
+            key_document=run.key_document,
+            person=world.ines,
+            ended_at=timezone.now(),
+        )
+    )
+    now = timezone.now()
+    ProcessingRun.objects.filter(pk=run.pk).update(
+        state="succeeded", activity=activity, started_at=now, finished_at=now
+    )
+    result = Dataset.objects.get(generated_by__activity=activity)
+    ArchiveCopy.objects.create(
+        dataset=result, store=world.archive, state="archived", archived_at=now
+    )
+    return result
+
+
+def visit(page: Page, address: str) -> None:
+    """Open a page with everything unfolded and every part of it loaded."""
+    page.goto(address, wait_until="networkidle")
+    for summary in page.locator("summary:visible").all():
+        if summary.locator("xpath=..").get_attribute("open") is None:
+            summary.click()
+
+
+@pytest.mark.parametrize("colours", [{}, {"dark": True}], ids=["light", "dark"])
+def test_axe_finds_nothing_on_any_page(
+    browse: Browse, world: World, colours: dict[str, bool]
+) -> None:
+    pages = fill(world)
+    page = browse(**colours)
+    faults = _axe(page, {"sign in": "/sign-in/", "search of a stranger": "/"})
+    sign_in(page)
+    assert faults | _axe(page, pages) == {}
+
+
+def _axe(page: Page, pages: dict[str, str]) -> dict[str, str]:
+    faults = {}
+    for name, address in pages.items():
+        visit(page, address)
+        found = Axe().run(page, options=WCAG)
+        if found.violations_count:
+            faults[name] = found.generate_report()
+    return faults
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_no_page_scrolls_sideways(browse: Browse, world: World, width: int) -> None:
+    pages = fill(world)
+    page = browse(width=width)
+    sign_in(page)
+    too_wide = {}
+    for name, address in pages.items():
+        visit(page, address)
+        found = page.evaluate("document.documentElement.scrollWidth")
+        if found > width:
+            too_wide[name] = found
+    assert too_wide == {}
+
+
+def test_the_keyboard_reaches_the_content_in_one_step(browse: Browse, world: World) -> None:
+    page = browse()
+    page.goto("/")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
