@@ -56,6 +56,53 @@ TYPES: dict[type[Exception], ProblemType] = {
     processing.EngineError: ProblemType("no-engine", 503, "The engine is not available"),
 }
 
+# What a file, or a recipe about its input, can be refused with; pages link here by code.
+CODES: dict[str, str] = {
+    "file-unreadable": "The file cannot be opened: not HDF5, empty or cut off",
+    "file-incomplete": "The file opens but was not written to its end",
+    "file-changing": "The file is still being written",
+    "file-no-entry": "The file holds no NXentry",
+    "file-external-link": "The file links to one outside its dataset",
+    "file-external-storage": "The file keeps its data in a raw file outside HDF5",
+    "file-virtual-source": "A source of a virtual dataset is absent or outside",
+    "file-link-loop": "The file's links lead in a circle",
+    "file-too-complex": "The file holds too many or too deeply nested objects",
+    "file-too-large": "A part of the file is too large to be read at once",
+    "file-filter-missing": "The file is compressed in a way that is not installed",
+    "file-unsafe": "A name in the dataset is no plain file inside it",
+    "euxfel-not-a-run": "The folder holds no files of a European XFEL run",
+    "euxfel-empty": "The run holds no trains",
+    "euxfel-mixed": "The folder mixes several runs or proposals",
+    "euxfel-index": "The index of the run does not fit its data",
+    "euxfel-no-common-trains": "The sources of the run share no train",
+    "xrd-shape": "Frame, mask or detector differ in shape",
+    "xrd-no-shape": "Nothing says how the frames lie on the map",
+    "xrd-too-many-frames": "There are more frames than positions",
+    "xrd-no-wavelength": "The geometry states no wavelength",
+    "xrd-poni": "The geometry cannot be understood",
+    "xrd-poni-path": "The geometry names a file of the server",
+    "xrd-monitor": "The monitor does not fit the frames",
+    "xrd-no-field": "The scan lacks a field that was named",
+    "xrd-range": "The range along q lies outside the detector",
+    "xrd-unreadable": "Too many frames cannot be read",
+    "xrd-data": "The scan cannot be integrated",
+    "input-changed": "An input has changed since it was registered",
+    "output-missing": "The recipe did not write what it declared",
+    "output-undeclared": "The recipe wrote what it did not declare",
+    "output-unsafe": "The recipe's output is no plain file",
+    "recipe-failed": "The recipe stopped with an error of its own",
+    "runner-died": "The recipe's process ended without a report",
+    "memory": "The run needed more memory than it may have",
+    "walltime": "The run took longer than it may",
+    "disk-full": "The disk of the results is full",
+    "environment-changed": "The worker has other packages than the run asks for",
+    "lease-expired": "The worker of the run did not answer any more",
+    "worker-stopped": "The worker of the run was stopped",
+    "killed": "The recipe's process was killed",
+    "engine-lost": "The engine lost the run",
+    "cancelled": "The run was cancelled on request",
+}
+
 # Members of a problem that RFC 9457 defines: an error's attributes never overwrite them.
 _OWN = {"type", "status", "title", "detail", "instance", "args"}
 
@@ -77,10 +124,11 @@ def describe(error: Exception) -> dict[str, Any] | None:
     }
     if isinstance(error, processing.RecipeParameterError):
         members = {"errors": members["faults"]}
+    slug = error.code if isinstance(error, catalogue.RefusedFileError) else kind.slug
     return members | {
-        "type": f"/problems/#{kind.slug}",
+        "type": f"/problems/#{slug}",
         "status": kind.status,
-        "title": kind.title,
+        "title": CODES.get(slug, kind.title),
         "detail": str(error),
     }
 
@@ -156,4 +204,4 @@ class ProblemPageMiddleware:
 def list_problems(request: HttpRequest) -> HttpResponse:
     """Explain every kind of problem on one page."""
     types = sorted(TYPES.values(), key=lambda kind: (kind.status, kind.slug))
-    return render(request, "problems.html", {"types": types})
+    return render(request, "problems.html", {"types": types, "codes": CODES})

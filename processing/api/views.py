@@ -166,7 +166,7 @@ class Log(Resource):
                 "text": row.text,
                 "written_at": row.written_at,
             }
-            for line, row in enumerate(rows[:size])
+            for line, row in enumerate(rows[:size], start=after + 1)
         ]
         address = replace_query_param(request.build_absolute_uri(), "after", after + size)
         log = {"next": address if has_more else None, "results": results}

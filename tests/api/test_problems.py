@@ -60,11 +60,13 @@ def test_what_an_error_knows_becomes_members_of_its_problem() -> None:
 def test_no_attribute_of_an_error_overwrites_what_rfc_9457_defines() -> None:
     error = catalogue.StoreError("raw", "is away")
     error.status, error.detail, error.type = 200, "all is well", "lies"  # type: ignore[attr-defined]  # as a careless subclass might
+    error.instance = "elsewhere"  # type: ignore[attr-defined]  # the same
     problem = describe(error)
     assert problem is not None
     assert problem["status"] == 503
     assert problem["detail"] == "Store raw: is away"
     assert problem["type"] == "/problems/#no-storage"
+    assert "instance" not in problem
 
 
 def test_faults_of_a_declaration_keep_their_lines() -> None:

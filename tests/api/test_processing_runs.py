@@ -77,6 +77,27 @@ def test_the_same_wish_joins_the_run_that_is_under_way(machine_of: MachineOf, wo
     assert second.json()["uuid"] == first["uuid"]
 
 
+def test_who_holds_the_same_bytes_learns_nothing_of_the_datasets_of_others(
+    machine_of: MachineOf, world: World
+) -> None:
+    wish = a_wish(world)
+    first = machine_of("carlo").post(RUNS, wish, format="json").json()
+    theirs = Dataset.objects.filter(
+        pid__in=[pid for pids in wish["inputs"].values() for pid in pids]
+    )
+    copies = {}
+    for dataset in theirs:
+        copy = a_dataset(world, content=dataset.content, is_open=True)
+        # As if the very same file had been registered at another place.
+        Dataset.objects.filter(pk=copy.pk).update(digest=dataset.digest)
+        copies[dataset.content] = str(copy.pid)
+    wish["inputs"] = {"scan": [copies["nexus-scan"]], "geometry": [copies["poni"]]}
+    joined = machine_of("sten").post(RUNS, wish, format="json")
+    assert joined.json()["uuid"] == first["uuid"]
+    assert joined.json()["inputs"] == {"scan": [None], "geometry": [None]}
+    assert not any(str(dataset.pid) in joined.content.decode() for dataset in theirs)
+
+
 def test_a_result_that_exists_is_reused(machine_of: MachineOf, world: World) -> None:
     wish = a_wish(world)
     first = machine_of("carlo").post(RUNS, wish, format="json").json()

@@ -164,6 +164,6 @@ def test_a_file_that_is_no_data_is_refused_by_its_name_only(
     body = {"store": "raw", "path": "broken.h5", "instrument": "id13"}
     response = machine_of("ivo").post(DATASETS, body, format="json")
     assert response.status_code == 422
-    assert response.json()["type"] == "/problems/#file-refused"
-    assert response.json()["code"]
+    assert response.json()["type"] == "/problems/#file-unreadable"
+    assert response.json()["code"] == "file-unreadable"
     assert str(world.folder) not in response.content.decode()

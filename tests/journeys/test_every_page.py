@@ -116,13 +116,17 @@ def test_axe_finds_nothing_on_any_page(
     assert faults | _axe(page, pages) == {}
 
 
-def _axe(page: Page, pages: dict[str, str]) -> dict[str, str]:
+def _axe(page: Page, pages: dict[str, str]) -> dict[str, list[str]]:
     faults = {}
     for name, address in pages.items():
         visit(page, address)
         found = Axe().run(page, options=WCAG)
         if found.violations_count:
-            faults[name] = found.generate_report()
+            faults[name] = [
+                f"{fault['id']}: {node['target']}"
+                for fault in found.response["violations"]
+                for node in fault["nodes"]
+            ]
     return faults
 
 

@@ -36,6 +36,8 @@ def find(page: Page, scan: Dataset) -> None:
     page.get_by_label("Words to search for").fill("fragment_0001")
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_role("status")).to_have_text("1 dataset")
+    # What was typed searches once more by itself; leaving meanwhile would be an error.
+    page.wait_for_load_state("networkidle")
     page.get_by_role("link", name=scan.title).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(scan.title)
 
