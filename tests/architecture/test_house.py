@@ -105,7 +105,9 @@ def test_a_recipe_has_its_five_files(manifest: object) -> None:
 def test_every_setting_has_a_heading() -> None:
     text = (ROOT / "docs/settings.md").read_text()
     headings = set(re.findall(r"^## `(\w+)`", text, re.MULTILINE))
-    read = set(re.findall(r'"(PALIMPSEST_\w+|DATABASE_URL)"', (ROOT / "config/settings.py").read_text()))
+    read = set(
+        re.findall(r'"(PALIMPSEST_\w+|DATABASE_URL)"', (ROOT / "config/settings.py").read_text())
+    )
     assert headings == read
     assert settings.PALIMPSEST_DATA
 

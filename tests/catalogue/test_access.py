@@ -41,7 +41,7 @@ def test_an_embargo_counts_calendar_months_in_the_facilitys_zone(
     ],
 )
 def test_a_closed_dataset_is_for_its_team_staff_and_stewards(
-    world: World, person: str | None, sees_closed: bool
+    world: World, person: str | None, *, sees_closed: bool
 ) -> None:
     closed, opened = a_dataset(world), a_dataset(world, is_open=True)
     who = getattr(world, person) if person else AnonymousUser()

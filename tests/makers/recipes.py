@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 import time
-from typing import Annotated, Literal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -36,44 +38,55 @@ def copy_scan(
     return result
 
 
+def _refuse(_: Any) -> None:
+    raise RecipeError("scan-dark", "All frames are dark. Was the shutter open?")
+
+
+def _raise(_: Any) -> None:
+    raise ValueError("nine is not a colour")
+
+
+def _hoard_memory(_: Any) -> None:
+    hoard = bytearray(700 * 2**20)
+    hoard[::4096] = b"x" * len(hoard[::4096])
+    time.sleep(30)
+
+
+def _leave_an_orphan(_: Any) -> None:
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", "palimpsest-orphan"])
+
+
+def _print_secrets(_: Any) -> None:
+    # The engine's own test settings hold one.
+    found = "PALIMPSEST_SECRET_KEY" in os.environ  # noqa: TID251 - what a recipe could see
+    sys.stdout.write("secret\n" if found else "no secret\n")
+    sys.stdout.flush()
+
+
+def _print_rubbish(_: Any) -> None:
+    sys.stdout.write("not JSON at all\n")
+    sys.stdout.flush()
+
+
+WAYS: dict[str, Callable[[Path], object]] = {
+    "refuse": _refuse,
+    "raise": _raise,
+    "memory": _hoard_memory,
+    "forever": lambda _: time.sleep(600),
+    "orphan": _leave_an_orphan,
+    "die": lambda _: os.kill(os.getpid(), 9),
+    "print": _print_rubbish,
+    "secret": _print_secrets,
+    "silent": lambda result: result.unlink(),
+    "undeclared": lambda result: result.with_name("extra.bin").write_bytes(b"?"),
+    "symlink": lambda result: (result.unlink(), result.symlink_to("/etc/passwd")),
+}
+
+
 @recipe("misbehave", version="1.0.0", environment=["numpy"], memory=300 * 2**20, walltime_s=2)
-def misbehave(
-    scan: Scan,
-    *,
-    how: Literal[
-        "refuse", "raise", "silent", "undeclared", "symlink", "memory", "forever", "orphan",
-        "die", "print", "secret",
-    ],
-) -> Copied:  # fmt: skip
+def misbehave(scan: Scan, *, how: str) -> Copied:
     """Go wrong in the way that is asked for."""
-    work = workspace()
-    result = work.output("copy.bin")
-    if how == "refuse":
-        raise RecipeError("scan-dark", "All frames are dark. Was the shutter open?")
-    if how == "raise":
-        raise ValueError("nine is not a colour")
-    if how == "silent":
-        return result
-    if how == "memory":
-        hoard = bytearray(700 * 2**20)
-        hoard[::4096] = b"x" * len(hoard[::4096])
-        time.sleep(30)
-    if how == "forever":
-        time.sleep(600)
-    if how == "orphan":
-        subprocess.Popen(
-            [sys.executable, "-c", "import time; time.sleep(600)", "palimpsest-orphan"]
-        )
-    if how == "die":
-        os.kill(os.getpid(), 9)
-    if how == "symlink":
-        result.symlink_to("/etc/passwd")
-        return result
-    if how == "print":
-        print("not JSON at all", flush=True)
-    if how == "secret":
-        print("secret" if "PALIMPSEST_SECRET_KEY" in os.environ else "no secret", flush=True)
+    result = workspace().output("copy.bin")
     result.write_bytes(b"done")
-    if how == "undeclared":
-        (work.folder / "extra.bin").write_bytes(b"?")
+    WAYS[how](result)
     return result

@@ -23,8 +23,8 @@ def let_the_lease_end(world: World) -> Callable[[], None]:
     def end() -> None:
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE processing_processingrun SET lease_until = clock_timestamp() - interval '1 s'"
-                " WHERE state = 'running'"
+                "UPDATE processing_processingrun"
+                " SET lease_until = clock_timestamp() - interval '1 s' WHERE state = 'running'"
             )
 
     return end
