@@ -4,17 +4,19 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
-from catalogue.access import Person, require_may_register
+from django.db import transaction
+
+from catalogue.access import Person, may_register, require_may_register
 from catalogue.description import Description, Progress
-from catalogue.errors import NotPermittedError, RegistrationError
+from catalogue.errors import NotPermittedError, RegistrationError, StoreError
 from catalogue.models import EmbargoPolicy, IngestRule, Instrument, Proposal, Store, Technique, User
-from catalogue.places import CONTENT, content_folder
+from catalogue.places import CONTENT, keep_picture
 from catalogue.readers.child import read_in_child
 from catalogue.registration import RawOrigin, Registered, register_raw
-from catalogue.storage.content import keep_bytes
 
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_PLACEHOLDER = re.compile(r"\{([^\W\d]\w*)\}")
 
 
 @dataclass(frozen=True)
@@ -53,26 +55,24 @@ def register_path(
 
     Raises
     ------
-    RegistrationError, NotPermittedError, RefusedFileError, ContentChangedError
+    RegistrationError, NotPermittedError, RefusedFileError, ContentChangedError, StoreError
         Nothing is registered then.
     """
+    _refuse_outsiders(person)
     place = _find_place(path)
     chosen = _choose_instrument(place, instrument)
-    if chosen is not None and person is not None:
-        require_may_register(person, chosen)  # before anything is read
-    elif person is not None and not person.is_authenticated:
-        raise NotPermittedError("register data", "a data steward for an account, or sign in")
+    # Before anything is read: naming one's own instrument opens no other's data.
+    _require_staff(person, chosen, place.rule.instrument if place.rule else None)
     description = read_in_child(
         place.path,
         progress=progress,
         required=tuple(place.rule.required_fields) if place.rule else (),
     )
-    if chosen is None:
-        chosen = _instrument_named_by(description)
-        if person is not None:
-            require_may_register(person, chosen)
+    named = _instrument_named_by(description)
+    _require_staff(person, named)
+    chosen = chosen or named or _refuse_unnamed(description)
     granted, warnings = _choose_proposal(place, chosen, proposal, description)
-    thumbnail = _keep_thumbnail(description)
+    picture = description.thumbnail
     description = description.model_copy(
         update={"warnings": (*description.warnings, *warnings)},
     )
@@ -84,28 +84,68 @@ def register_path(
         proposal=granted,
         owner=person if isinstance(person, User) else None,
         techniques=_techniques(place, chosen, description),
-        thumbnail=thumbnail,
+        thumbnail=hashlib.sha256(picture).hexdigest() if picture else "",
     )
-    return register_raw(description, origin)
+    with transaction.atomic():
+        registered = register_raw(description, origin)
+        if registered.is_new and picture:
+            keep_picture(picture, origin.thumbnail)
+    return registered
+
+
+def _refuse_outsiders(person: Person | None) -> None:
+    """Tell nothing of what lies in the stores to people who may register nothing."""
+    if person is None:
+        return
+    if not person.is_authenticated:
+        raise NotPermittedError("register data", "a data steward for an account, or sign in")
+    if not any(may_register(person, instrument) for instrument in Instrument.objects.all()):
+        raise NotPermittedError("register data", "the staff of its instrument, or a data steward")
+
+
+def _require_staff(person: Person | None, *instruments: Instrument | None) -> None:
+    for instrument in instruments:
+        if person is not None and instrument is not None:
+            require_may_register(person, instrument)
 
 
 def _find_place(path: Path) -> _Place:
-    if not path.exists():
+    resolved = _resolve(path)
+    store = _innermost_store(resolved)
+    if store is None or store.slug == CONTENT:
+        known = ", ".join(Store.objects.exclude(slug=CONTENT).values_list("slug", flat=True))
+        raise RegistrationError(
+            "path",
+            f"{path.name} lies in no store for raw data (declared: {known or 'none yet'}). "
+            "Move it into one, or declare its folder under [storage] in facility.toml.",
+        )
+    root = Path(store.root).resolve()
+    if not root.is_dir():
+        raise StoreError(store.slug, "its folder is not there. Ask the operator to mount it.")
+    if not resolved.exists() or resolved == root:
         raise RegistrationError("path", f"There is nothing at {path.name}. Check the path.")
-    resolved = path.resolve()
-    stores = list(Store.objects.exclude(slug=CONTENT))
-    for store in stores:
-        root = Path(store.root).resolve()
-        if resolved.is_relative_to(root) and resolved != root:
-            relative = resolved.relative_to(root).as_posix()
-            rule, named = _match_rule(store, relative)
-            return _Place(resolved, store, relative, rule, named)
-    known = ", ".join(store.slug for store in stores) or "none yet"
-    raise RegistrationError(
-        "path",
-        f"{path.name} lies in no declared store (declared: {known}). "
-        "Move it into one, or declare its folder under [storage] in facility.toml.",
-    )
+    relative = resolved.relative_to(root).as_posix()
+    rule, named = _match_rule(store, relative)
+    return _Place(resolved, store, relative, rule, named)
+
+
+def _resolve(path: Path) -> Path:
+    try:
+        resolved = path.resolve()
+        resolved.exists()
+        str(resolved).encode()
+    except UnicodeEncodeError as error:
+        reason = "A name on the path is not UTF-8. Rename it."
+        raise RegistrationError("path", reason) from error
+    except (OSError, RuntimeError, ValueError) as error:  # too long, a circle of links, a NUL
+        raise RegistrationError("path", "No file can lie at this path. Check it.") from error
+    return resolved
+
+
+def _innermost_store(path: Path) -> Store | None:
+    """Return the store that holds a path; a store may lie in a folder of another."""
+    holding = [row for row in Store.objects.all() if path.is_relative_to(Path(row.root).resolve())]
+    return max(holding, key=lambda row: len(Path(row.root).resolve().parts), default=None)
 
 
 def _match_rule(store: Store, relative: str) -> tuple[IngestRule | None, dict[str, str]]:
@@ -151,12 +191,15 @@ def _choose_instrument(place: _Place, slug: str) -> Instrument | None:
     return place.rule.instrument if place.rule else None
 
 
-def _instrument_named_by(description: Description) -> Instrument:
+def _instrument_named_by(description: Description) -> Instrument | None:
     """Recognise the instrument by the name in the file: its slug or its full name."""
+    name = (description.instrument or "").strip().lower()
+    rows = Instrument.objects.all()
+    return next((it for it in rows if name and name in {it.slug.lower(), it.name.lower()}), None)
+
+
+def _refuse_unnamed(description: Description) -> NoReturn:
     name = (description.instrument or "").strip()
-    for row in Instrument.objects.all():
-        if name and name.lower() in {row.slug.lower(), row.name.lower()}:
-            return row
     said = f"The file names {name!r}, which is not declared." if name else "The file names none."
     raise RegistrationError("instrument", f"Name the instrument. {said}")
 
@@ -207,11 +250,3 @@ def _prefix(place: _Place, description: Description) -> str:
     root = Path(description.root).resolve()
     relative = root.relative_to(Path(place.store.root).resolve()).as_posix()
     return "" if relative == "." else f"{relative}/"
-
-
-def _keep_thumbnail(description: Description) -> str:
-    if not description.thumbnail:
-        return ""
-    sha256 = hashlib.sha256(description.thumbnail).hexdigest()
-    keep_bytes(content_folder(), description.thumbnail, sha256)
-    return sha256

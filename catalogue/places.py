@@ -6,7 +6,7 @@ from catalogue.errors import StoreError
 from catalogue.models import DataFile
 from catalogue.models import Store as StoreRow
 from catalogue.storage import Store, open_store
-from catalogue.storage.content import content_key
+from catalogue.storage.content import content_key, keep_bytes
 
 CONTENT = "products"
 """Name of the store in which results and pictures lie under their sha256."""
@@ -55,3 +55,19 @@ def local_path(file: DataFile) -> Path:
 def picture_path(sha256: str) -> Path:
     """Return where a thumbnail lies."""
     return content_folder() / content_key(sha256)
+
+
+def keep_picture(picture: bytes, sha256: str) -> None:
+    """
+    Write a thumbnail to where ``picture_path`` finds it.
+
+    Raises
+    ------
+    StoreError
+        If the store of results is full or cannot be written.
+    """
+    try:
+        keep_bytes(content_folder(), picture, sha256)
+    except OSError as error:
+        reason = error.strerror or "cannot be written"
+        raise StoreError(CONTENT, f"{reason}. Ask the operator to make room or mend it.") from error

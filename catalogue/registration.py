@@ -123,9 +123,15 @@ def register_raw(description: Description, origin: RawOrigin) -> Registered:
     RegistrationError
         If the description cannot become a row.
     """
+    _refuse_long_names(description, origin.key_prefix)
     first = description.files[0]
     digest = dataset_digest((file.path, file.sha256) for file in description.files)
+    _wait_for_turn(origin.store)
     if known := _at_place(origin.store, origin.key_prefix + first.path):
+        if known.instrument_id != origin.instrument.pk:
+            # Neither its pid nor its page: it may be hidden from whoever asks.
+            reason = f"{first.path} is registered with another instrument. Name that one."
+            raise RegistrationError("instrument", reason)
         if known.digest == digest:
             return Registered(known, is_new=False)
         raise ContentChangedError(str(known.pid), first.path)
@@ -173,6 +179,11 @@ def register_raw(description: Description, origin: RawOrigin) -> Registered:
     _record_acquisition(dataset, origin)
     _index(dataset)
     return Registered(dataset, is_new=True)
+
+
+def _wait_for_turn(store: Store) -> None:
+    """Let one registration into a store at a time, so that two give one dataset."""
+    Store.objects.select_for_update(no_key=True).get(pk=store.pk)
 
 
 def register_derived(record: ActivityRecord) -> Activity:
@@ -321,7 +332,11 @@ def _opening(dataset: Dataset, policy: EmbargoPolicy) -> Any:
     }[policy.starts_with]
     if base is None:
         return None
-    return opening_date(base, policy.months, dataset.facility.timezone)
+    try:
+        return opening_date(base, policy.months, dataset.facility.timezone)
+    except (ValueError, OverflowError) as error:
+        reason = f"The data end on {base.date()}; no embargo can count from then. Correct the time."
+        raise RegistrationError("end_time", reason) from error
 
 
 def _record_acquisition(dataset: Dataset, origin: RawOrigin) -> None:
@@ -355,6 +370,13 @@ def _index(dataset: Dataset) -> None:
         part = SearchVector(folded, weight=weight, config="simple")
         vector = part if vector is None else vector + part
     Dataset.objects.filter(pk=dataset.pk).update(search=vector)
+
+
+def _refuse_long_names(description: Description, prefix: str) -> None:
+    longest = max((file.path for file in description.files), key=len)
+    if len(longest) > 1000 or len(prefix + longest) > 1200:
+        reason = "A path of more than 1000 characters, or 1200 from the store's root, is too long."
+        raise RegistrationError("path", f"{reason} Shorten the names of its folders.")
 
 
 def _within(length: int, name: str, text: str) -> str:

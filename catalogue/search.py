@@ -1,5 +1,6 @@
 """Find datasets by words and facets; the same query serves page and REST."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +22,8 @@ _FACETS = {
     "year": ("Year", "year", "year"),
 }
 _MOST_VALUES = 20
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+_MOST_WORDS = 100  # of a query; PostgreSQL refuses tens of thousands
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,13 @@ def _count_facet(matching: QuerySet[Dataset], name: str, query: Query) -> Facet:
         .exclude(**{f"{lookup}__isnull": True})
         .values_list(lookup, label_lookup)
         .annotate(datasets=Count("pk", distinct=True))
-        .order_by("-datasets", label_lookup)[:_MOST_VALUES]
+        .order_by("-datasets", label_lookup)
     )
     chosen = [str(value) for value in query.chosen.get(name, ())]
-    counted = {str(value): (str(text), count) for value, text, count in rows}
+    counted = {str(value): (str(text), count) for value, text, count in rows[:_MOST_VALUES]}
+    if rare := [value for value in _storable(name, chosen) if str(value) not in counted]:
+        found = rows.filter(**{f"{lookup}__in": rare})
+        counted |= {str(value): (str(text), count) for value, text, count in found}
     counted |= {value: (value, 0) for value in chosen if value not in counted}
     return Facet(
         name,
@@ -107,7 +113,7 @@ def _with_text(datasets: QuerySet[Dataset], text: str) -> QuerySet[Dataset]:
 
 def _text_query(text: str) -> SearchQuery:
     """All words must occur; the last one may be the beginning of a word."""
-    words = fold(text).split()
+    words = fold(text).split()[:_MOST_WORDS]
     raw = " & ".join([*(f"'{word}'" for word in words[:-1]), f"'{words[-1]}':*"])
     return SearchQuery(raw, config="simple", search_type="raw")
 
@@ -116,10 +122,10 @@ def _with_facets(
     datasets: QuerySet[Dataset], chosen: Mapping[str, Sequence[str]]
 ) -> QuerySet[Dataset]:
     """Any value inside a facet, all facets together."""
-    for name, values in chosen.items():
+    for name, texts in chosen.items():
+        values = _storable(name, texts)
         if name == "year":
-            years = [int(value) for value in values if value.isdecimal() and len(value) == 4]
-            datasets = datasets.filter(start_time__year__in=years)
+            datasets = datasets.filter(start_time__year__in=values)
         elif name in {"technique", "sample"}:
             lookup = _FACETS[name][1]
             tagged = Dataset.objects.filter(Q(**{f"{lookup}__in": values}))
@@ -127,3 +133,10 @@ def _with_facets(
         else:
             datasets = datasets.filter(**{f"{_FACETS[name][1]}__in": values})
     return datasets
+
+
+def _storable(name: str, values: Sequence[str]) -> list[str] | list[int]:
+    """Leave out what no dataset can have: no year, or text that PostgreSQL cannot hold."""
+    if name == "year":
+        return [int(value) for value in values if value.isdecimal() and len(value) == 4]
+    return [value for value in values if not _NO_TEXT.search(value)]

@@ -7,7 +7,6 @@ from pathlib import PurePosixPath
 from typing import Concatenate, ParamSpec
 from uuid import UUID
 
-from django.contrib.auth.models import AnonymousUser
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -17,16 +16,15 @@ from django.views.decorators.http import require_safe
 from django_htmx.middleware import HtmxDetails
 
 from catalogue.access import (
-    AccessState,
     access_state,
+    access_states,
     get_dataset,
     get_file,
     may_process,
-    visible_datasets,
 )
 from catalogue.forms import Chip, list_chips, read_lists
 from catalogue.lineage import origin, uses
-from catalogue.models import Activity, Dataset, Parameter
+from catalogue.models import Activity, Parameter
 from catalogue.places import picture_path, store_behind
 from catalogue.search import Query, count_facets, find, read_query
 
@@ -72,8 +70,9 @@ def list_datasets(request: HttpRequest) -> HttpResponse:
     query = read_query(read_lists(request.GET))
     facets = count_facets(request.user, query)
     found = find(request.user, query).select_related("instrument", "facility")
-    found = found.prefetch_related("samples", "techniques", "guards")
+    found = found.prefetch_related("samples", "techniques")
     page = Paginator(found, PAGE).get_page(request.GET.get("page"))
+    states = access_states(page.object_list)
     chips = list_chips(request.GET, facets)
     context = {
         "query": query,
@@ -81,24 +80,11 @@ def list_datasets(request: HttpRequest) -> HttpResponse:
         "chips": chips,
         "page": page,
         "pages": page.paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1),
-        "cards": list(_with_access(page.object_list)),
+        "cards": [(dataset, states[dataset.pk]) for dataset in page.object_list],
         "ways_out": [] if page.paginator.count else list(_ways_out(request, chips)),
     }
     template = "catalogue/dataset_list.html"
     return render(request, f"{template}#answer" if wants_fragment(request) else template, context)
-
-
-def _with_access(datasets: Iterable[Dataset]) -> Iterable[tuple[Dataset, AccessState]]:
-    """Pair datasets with their access state, in one query for all of them."""
-    rows = list(datasets)
-    opened = visible_datasets(AnonymousUser()).filter(pk__in=[row.pk for row in rows])
-    open_pks = set(opened.values_list("pk", flat=True))
-    for row in rows:
-        dates = [guard.opens_on for guard in row.guards.all()]
-        known = [date for date in dates if date is not None]
-        is_open = row.pk in open_pks
-        opens_on = max(known, default=None) if len(known) == len(dates) else None
-        yield row, AccessState(is_open, None if is_open else opens_on)
 
 
 def _ways_out(request: HttpRequest, chips: list[Chip]) -> Iterable[tuple[Chip, int]]:

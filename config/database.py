@@ -8,7 +8,6 @@ of a killed process, so nobody has to say goodbye.
 """
 
 import fcntl
-import getpass
 import hashlib
 import itertools
 import os
@@ -28,7 +27,8 @@ NAME = "palimpsest"
 _START_TIMEOUT_S = 60.0
 _POLL_S = 0.25
 _BEATS_PER_CHECK = 8
-_LONGEST_SOCKET = 107 - len("/.s.PGSQL.5432")
+_LONGEST_SOCKET = 107 - len("/.s.PGSQL.5432")  # bytes, not characters
+_MISREAD = set("',\"\\")  # by the shell of pg_ctl, or by PostgreSQL as a list of folders
 _held: list[int] = []  # descriptors of this process's locks, open for its life
 
 
@@ -37,9 +37,9 @@ class EmbeddedDatabaseError(RuntimeError):
 
 
 def socket_folder(data: Path) -> Path:
-    """Return the folder of the socket, short enough for the kernel."""
+    """Return the folder of the socket, short enough for the kernel and easy to quote."""
     folder = data / "postgres" / "socket"
-    if len(str(folder)) <= _LONGEST_SOCKET:
+    if len(os.fsencode(folder)) <= _LONGEST_SOCKET and not _MISREAD & set(str(folder)):
         return folder
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"palimpsest-{digest}"
@@ -132,15 +132,14 @@ class _Server:
         self.folder = data / "postgres"
         self.cluster = self.folder / "cluster"
         self.socket = socket_folder(data)
-        self.account = getpass.getuser()
+        self.account = "pgserver"
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-            self.account = "pgserver"
             ensure_user_exists(self.account)
             for path in (self.cluster, self.programs, self.socket):
                 _let_others_pass(path)
 
     def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        """Run one of PostgreSQL's programs under the account that owns the cluster."""
+        """Run one of PostgreSQL's programs, never as root."""
         identity: dict[str, Any] = {}
         if os.geteuid() == 0:
             identity = {"user": self.account, "group": self.account, "extra_groups": []}
@@ -195,7 +194,8 @@ def _let_others_pass(path: Path) -> None:
 def guard(data: Path) -> None:
     """Keep the server running while anybody holds ``users.lock``, then stop it."""
     folder = data / "postgres"
-    with (folder / "guardian.lock").open("a") as mine, (folder / "users.lock").open("a") as users:
+    # Left in reverse: whoever waits for users.lock must find guardian.lock free.
+    with (folder / "users.lock").open("a") as users, (folder / "guardian.lock").open("a") as mine:
         try:
             fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -204,12 +204,21 @@ def guard(data: Path) -> None:
         server.prepare()
         for beat in itertools.count():
             if beat % _BEATS_PER_CHECK == 0:
-                server.start()  # also again, should it have been killed
+                _keep_up(server)
             time.sleep(_POLL_S)
             with suppress(BlockingIOError):
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
         server.stop()
+
+
+def _keep_up(server: _Server) -> None:
+    """Start the server, also again should it have been killed."""
+    try:
+        server.start()
+    except EmbeddedDatabaseError as error:
+        # A killed server's last children may hold its memory: the next look succeeds.
+        sys.stderr.write(f"{error}\n")
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.views.defaults import page_not_found
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -199,6 +200,19 @@ class ProblemPageMiddleware:
         if problem is None:
             return None
         return render(request, "problem.html", {"problem": problem}, status=problem["status"])
+
+
+def answer_unknown_address(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer an address that nobody serves, in the language of whoever asks."""
+    if not request.path.startswith("/api/"):
+        return page_not_found(request, exception)
+    problem = {
+        "type": "about:blank",
+        "status": 404,
+        "title": "Not Found",
+        "detail": "There is nothing at this address. GET /api/v1/schema/ lists those there are.",
+    }
+    return JsonResponse(problem, status=404, content_type=CONTENT_TYPE)
 
 
 def list_problems(request: HttpRequest) -> HttpResponse:

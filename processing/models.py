@@ -64,6 +64,9 @@ class ProcessingRun(models.Model):
     parameters = models.JSONField()
     run_key = models.CharField(max_length=64)
     key_document = models.TextField()
+    # Which datasets, where the key says which bytes: equal bytes in another proposal are
+    # another matter, seen by other people.
+    scope = models.CharField(max_length=64)
     requested_by = models.ForeignKey(
         User, models.SET_NULL, null=True, blank=True, related_name="processing_runs"
     )
@@ -101,7 +104,7 @@ class ProcessingRun(models.Model):
         constraints = [
             # Two presses of Launch give one run.
             models.UniqueConstraint(
-                fields=["run_key"],
+                fields=["run_key", "scope"],
                 condition=Q(state__in=["queued", "running"]),
                 name="one_live_run_per_key",
             ),

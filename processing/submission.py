@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from catalogue.access import Person, may_process, visible_datasets
-from catalogue.digests import sha256_of_text
+from catalogue.digests import canonical_json, sha256_of_text
 from catalogue.errors import NotPermittedError
 from catalogue.models import Dataset, User
 from processing.errors import RecipeInputError, UnknownRecipeError
@@ -181,10 +181,27 @@ def check_inputs(manifest: Manifest, inputs: Inputs) -> None:
                 raise RecipeInputError(role, f"{found}; it takes {takes}")
 
 
-def find_result(run_key: str) -> ProcessingRun | None:
-    """Return the newest succeeded run of a key: its result is the result."""
-    succeeded = ProcessingRun.objects.filter(run_key=run_key, state=ProcessingRun.State.SUCCEEDED)
+def find_result(run_key: str, inputs: Inputs) -> ProcessingRun | None:
+    """
+    Return the newest succeeded run of a key on these very datasets.
+
+    Equal bytes may be registered twice, in proposals that know nothing of each other:
+    the result of one is not shown to the other, it is computed.
+    """
+    succeeded = ProcessingRun.objects.filter(
+        run_key=run_key, scope=scope_of(inputs), state=ProcessingRun.State.SUCCEEDED
+    )
     return succeeded.order_by("-id").first()
+
+
+def scope_of(inputs: Inputs) -> str:
+    """Name the datasets given to each role, whatever their bytes."""
+    pids = {
+        role: sorted(str(dataset.pid) for dataset in datasets)
+        for role, datasets in inputs.items()
+        if datasets
+    }
+    return sha256_of_text(canonical_json(pids))
 
 
 def key_of(recipe: Recipe, inputs: Inputs, parameters: JsonObject) -> tuple[str, str]:
@@ -213,9 +230,11 @@ def _submit(
     document, run_key = key_of(recipe, inputs, checked)
     # A live run may end between two looks, hence the loop; it settles at once.
     for _ in range(_TRIES):
-        if known := find_result(run_key):
+        if known := find_result(run_key, inputs):
             return Submission(known, is_reused=True)
-        live = ProcessingRun.objects.filter(run_key=run_key, state__in=["queued", "running"])
+        live = ProcessingRun.objects.filter(
+            run_key=run_key, scope=scope_of(inputs), state__in=["queued", "running"]
+        )
         if run := live.first():
             return Submission(run, is_joined=True)
         row = ProcessingRun(
@@ -223,6 +242,7 @@ def _submit(
             parameters=checked,
             run_key=run_key,
             key_document=document,
+            scope=scope_of(inputs),
             clock=timezone.now(),
             seed=int(run_key[:12], 16),  # the same wish draws the same random numbers
             **origin,

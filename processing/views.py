@@ -134,7 +134,7 @@ def launch(request: HttpRequest, pid: UUID, name: str) -> HttpResponse:
             (text, _with_unit(form.initial[f"parameter-{text.name}"], text))
             for text in form.texts.values()
         ],
-        "known": None if form.is_bound else _known_result(request, recipe, form),
+        "known": None if form.is_bound else _known_result(recipe, form),
     }
     status = 422 if form.is_bound else 200
     return render(request, "processing/launch.html", context, status=status)
@@ -154,14 +154,13 @@ def _with_unit(value: Any, text: ParameterText) -> str:
     return words if value is None else f"{words} {text.unit}".strip()
 
 
-def _known_result(request: HttpRequest, recipe: Recipe, form: LaunchForm) -> ProcessingRun | None:
+def _known_result(recipe: Recipe, form: LaunchForm) -> ProcessingRun | None:
     """Return the run that has made already what Launch would make."""
     proposal = form.proposal()
     if proposal is None:
         return None
-    known = find_result(key_of(recipe, *proposal)[1])
-    # Equal content may have been given to a run of another team as another dataset.
-    return known and visible_processing_runs(request.user).filter(pk=known.pk).first()
+    inputs, parameters = proposal
+    return find_result(key_of(recipe, inputs, parameters)[1], inputs)
 
 
 def _tell(request: HttpRequest, submission: Submission) -> None:

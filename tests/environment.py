@@ -5,6 +5,8 @@ import tempfile
 from pathlib import Path
 
 # One folder per person, so that the server inside it is started once for several runs.
-os.environ["PALIMPSEST_DATA"] = str(Path(tempfile.gettempdir()) / f"palimpsest-tests-{os.getuid()}")
+_data = Path(tempfile.gettempdir()) / f"palimpsest-tests-{os.getuid()}"
+(_data / "static").mkdir(parents=True, exist_ok=True)
+os.environ["PALIMPSEST_DATA"] = str(_data)
 os.environ["PALIMPSEST_SECRET_KEY"] = "only for tests"
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop runs in the test's thread

@@ -48,7 +48,11 @@ class Dataset(models.Model):
     class Meta:
         indexes = [
             GinIndex(fields=["search"], name="dataset_search"),
-            models.Index(models.F("start_time").desc(nulls_last=True), "id", name="dataset_newest"),
+            models.Index(
+                models.F("start_time").desc(nulls_last=True),
+                models.F("id").desc(),
+                name="dataset_newest",
+            ),
             models.Index(fields=["digest"], name="dataset_digest"),
         ]
 

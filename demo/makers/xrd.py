@@ -129,7 +129,9 @@ def write_poni(path: Path, geometry: Geometry = Geometry(), *, version: str = "2
         f'Detector_config: {{"orientation": {geometry.orientation}}}\n',
     }[version]
     path.write_text(
-        f"# Made for the demonstration\n# Calibration done on {CALIBRATED:%a %b %d %H:%M:%S %Y}\n{head}Distance: {geometry.distance}\n"
+        "# Made for the demonstration\n"
+        f"# Calibration done on {CALIBRATED:%a %b %d %H:%M:%S %Y}\n"
+        f"{head}Distance: {geometry.distance}\n"
         f"Poni1: {geometry.poni1}\nPoni2: {geometry.poni2}\nRot1: 0.0\nRot2: 0.0\nRot3: 0.0\n"
         f"Wavelength: {geometry.wavelength}\n",
         encoding="utf-8",

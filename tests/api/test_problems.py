@@ -1,5 +1,6 @@
 """Every refusal is a problem of RFC 9457, of a kind that the page of problems explains."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -174,3 +175,15 @@ def test_a_store_that_is_away_is_named_without_its_place(
     assert problem["type"] == "/problems/#no-storage"
     assert problem["store"] == "raw"
     assert str(world.folder) not in str(problem)
+
+
+def test_an_address_that_nobody_serves_is_a_problem_too(db: None) -> None:
+    answer = APIClient().get("/api/v1/datasats/")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, CONTENT_TYPE)
+    assert "/api/v1/schema/" in answer.json()["detail"]
+
+
+def test_a_name_that_no_account_can_have_is_a_wrong_name(db: None) -> None:
+    spoiled = b64encode(b"in\x00es:password").decode()
+    answer = APIClient().get("/api/v1/datasets/", HTTP_AUTHORIZATION=f"Basic {spoiled}")
+    assert answer.status_code == 401

@@ -77,7 +77,7 @@ def test_the_same_wish_joins_the_run_that_is_under_way(machine_of: MachineOf, wo
     assert second.json()["uuid"] == first["uuid"]
 
 
-def test_who_holds_the_same_bytes_learns_nothing_of_the_datasets_of_others(
+def test_who_holds_the_same_bytes_learns_nothing_of_the_runs_of_others(
     machine_of: MachineOf, world: World
 ) -> None:
     wish = a_wish(world)
@@ -92,10 +92,13 @@ def test_who_holds_the_same_bytes_learns_nothing_of_the_datasets_of_others(
         Dataset.objects.filter(pk=copy.pk).update(digest=dataset.digest)
         copies[dataset.content] = str(copy.pid)
     wish["inputs"] = {"scan": [copies["nexus-scan"]], "geometry": [copies["poni"]]}
-    joined = machine_of("sten").post(RUNS, wish, format="json")
-    assert joined.json()["uuid"] == first["uuid"]
-    assert joined.json()["inputs"] == {"scan": [None], "geometry": [None]}
-    assert not any(str(dataset.pid) in joined.content.decode() for dataset in theirs)
+    own = machine_of("sten").post(RUNS, wish, format="json")
+    assert own.json()["outcome"] == "queued"
+    assert own.json()["run_key"] == first["run_key"]
+    assert own.json()["uuid"] != first["uuid"]
+    assert own.json()["inputs"] == wish["inputs"]
+    assert not any(str(dataset.pid) in own.content.decode() for dataset in theirs)
+    assert machine_of("sten").get(f"{RUNS}{first['uuid']}/").status_code == 404
 
 
 def test_a_result_that_exists_is_reused(machine_of: MachineOf, world: World) -> None:

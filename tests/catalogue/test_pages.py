@@ -127,10 +127,18 @@ def test_a_search_without_match_names_the_filter_to_remove(
 def test_a_bad_page_number_still_gives_a_page(client_of: ClientOf, world: World, page: str) -> None:
     for _ in range(21):
         a_dataset(world, is_open=True)
-    response = client_of(None).get("/", {"page": page, "q": "", "year": "\x002026"})
+    response = client_of(None).get("/", {"page": page})
     assert response.status_code == 200
     shown = re.search(r'aria-current="page">\s*(\d)', response.content.decode())
     assert shown is None or shown.group(1) in "12"
+
+
+@pytest.mark.parametrize("name", ["q", "sample", "year", "colour"])
+def test_what_no_database_can_hold_finds_nothing_and_breaks_nothing(
+    client_of: ClientOf, world: World, name: str
+) -> None:
+    a_dataset(world, is_open=True, sample="Lapis")
+    assert client_of(None).get("/", {name: "\x00"}).status_code == 200
 
 
 def test_a_page_past_the_end_is_the_last(client_of: ClientOf, world: World) -> None:
@@ -289,6 +297,8 @@ def test_no_page_carries_a_style_or_script_of_its_own(client_of: ClientOf, world
 
 def test_signing_in_and_out_is_done_by_forms(client_of: ClientOf, world: World) -> None:
     client = client_of(None)
+    form = client.get("/sign-in/?next=/recipes/").content.decode()
+    assert '<input type="hidden" name="next" value="/recipes/">' in form
     wrong = client.post("/sign-in/", {"username": "ines", "password": "guess"})
     assert "correct username and password" in text_of(wrong)
     right = client.post(

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +43,7 @@ def browse(
     breach of the content security policy writes one) or asked another host.
     """
     faults: list[str] = []
+    contexts: list[BrowserContext] = []
 
     def hear(message: ConsoleMessage) -> None:
         # The browser notes every answer above 399, also the refusals that a journey is about.
@@ -60,6 +62,7 @@ def browse(
             java_script_enabled=javascript,
             reduced_motion="reduce",
         )
+        contexts.append(context)
         page = context.new_page()
         page.on("console", hear)
         page.on("pageerror", lambda error: faults.append(str(error)))
@@ -67,7 +70,32 @@ def browse(
         return page
 
     yield open_page
+    for context in contexts:
+        context.close()
+    _wait_for_the_server()
     assert faults == []
+
+
+def _wait_for_the_server() -> None:
+    """
+    Let the server end what the browser has asked for and left.
+
+    Its threads would otherwise read tables that the next test empties, or keep the
+    database from being dropped.
+    """
+    others = """
+        SELECT count(*) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()
+           AND backend_type = 'client backend'
+    """
+    deadline = time.monotonic() + 10
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute(others)
+            if cursor.fetchone() == (0,):
+                return
+            time.sleep(0.05)
+    pytest.fail("The live server still uses the database 10 s after the browser was closed.")
 
 
 def sign_in(page: Page, name: str = "ines") -> None:

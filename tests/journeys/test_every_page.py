@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from catalogue.models import Dataset
 from catalogue.registration import ActivityRecord, DerivedDataset, DerivedFile, register_derived
@@ -99,7 +99,8 @@ def _succeed(run: ProcessingRun, world: World) -> Dataset:
 
 def visit(page: Page, address: str) -> None:
     """Open a page with everything unfolded and every part of it loaded."""
-    page.goto(address, wait_until="networkidle")
+    page.goto(address)
+    expect(page.locator("[hx-trigger=load]")).to_have_count(0)
     for summary in page.locator("summary:visible").all():
         if summary.locator("xpath=..").get_attribute("open") is None:
             summary.click()
