@@ -99,7 +99,7 @@ class Stage:
         if self._is_missing(beamtime / "fragment" / "map_0001.h5"):
             self.say("Scan: 441 diffraction frames of a two-phase painting fragment, simulated.")
             beamtime.mkdir(parents=True, exist_ok=True)
-            write_poni(beamtime / "geometry.poni")
+            write_poni(beamtime / "lab6_calibration.poni")
             with _whole(beamtime / "fragment") as folder:
                 write_xrd_scan(folder, name="map_0001.h5")
         run = self.raw / PULSES / "raw" / "r0149"
@@ -115,7 +115,7 @@ class Stage:
         self.say("Registration: files are read, checked and hashed; metadata come from them.")
         beamtime = self.raw / PAINTING / "id13"
         paths = [
-            beamtime / "geometry.poni",
+            beamtime / "lab6_calibration.poni",
             beamtime / "fragment" / "map_0001.h5",
             self.raw / PULSES / "raw" / "r0149",
         ]

@@ -114,8 +114,10 @@ def _choose_entry(root: Group, warnings: list[str]) -> Group:
         raise refused("file-no-entry", reason, root.place.file)
     default = root.attribute("default")
     entry = next((it for it in entries if it.name == default), entries[0])
-    if len(entries) > 1:
-        warnings.append(f"Of {len(entries)} entries, {shown(entry.name)} is described here.")
+    # BLISS gives its entries a second name: the same group by two links is one entry.
+    number = len({it.place.object for it in entries})
+    if number > 1:
+        warnings.append(f"Of {number} entries, {shown(entry.name)} is described here.")
     return entry
 
 

@@ -557,3 +557,11 @@ def test_a_child_without_enough_memory_is_a_finding(folder: Path) -> None:
     with pytest.raises(RefusedFileError) as refused:
         read_in_child(path, memory=100 << 20)
     assert refused.value.code == "file-unreadable"
+
+
+def test_one_entry_under_two_names_is_one_entry(tmp_path: Path) -> None:
+    path = write_nexus_scan(tmp_path / "scan.h5")
+    with h5py.File(path, "r+") as file:
+        file["1.1"] = h5py.SoftLink("/entry")
+    found = read(path, progress=lambda _done, _total: None)
+    assert not [warning for warning in found.warnings if "entries" in warning]

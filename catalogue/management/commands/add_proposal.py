@@ -1,6 +1,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
@@ -26,13 +27,22 @@ class Command(BaseCommand):
         policy = EmbargoPolicy.objects.filter(slug=embargo).first()
         if facility is None or policy is None:
             raise CommandError("Declare facility and embargo first: manage.py apply facility.toml")
-        proposal, is_new = Proposal.objects.get_or_create(
-            facility=facility, number=number, defaults={"title": title or number, "policy": policy}
-        )
+        known = Proposal.objects.filter(facility=facility, number=number).first()
+        proposal = known or self._add(facility, number, title or number, policy)
         for entry in member:
             username, role = [*entry.split(":", 1), ""][:2]
             self._add_member(proposal, username, role or Membership.Role.MEMBER)
-        self.stdout.write(f"{'added' if is_new else 'known'}  {proposal.number}  {proposal.title}")
+        self.stdout.write(f"{'known' if known else 'added'}  {proposal.number}  {proposal.title}")
+
+    def _add(self, facility: Facility, number: str, title: str, policy: EmbargoPolicy) -> Proposal:
+        proposal = Proposal(facility=facility, number=number, title=title, policy=policy)
+        try:
+            proposal.full_clean()
+        except ValidationError as error:
+            faults = [f"{key}: {' '.join(texts)}" for key, texts in error.message_dict.items()]
+            raise CommandError("\n".join(faults)) from error
+        proposal.save()
+        return proposal
 
     def _add_member(self, proposal: Proposal, username: str, role: str) -> None:
         person = User.objects.filter(username=username).first()

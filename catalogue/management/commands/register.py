@@ -30,10 +30,13 @@ class Command(BaseCommand):
             raise CommandError(f"{refused} of {len(paths)} refused; nothing of them is registered")
 
     def _register(self, path: Path, instrument: str, proposal: str) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+        # A file may be called [/red]: markup to rich, and a fault in it.
+        name = TextColumn("{task.description}", markup=False)
         console = Console(stderr=True)
         with Progress(
-            *columns,
+            name,
+            BarColumn(),
+            DownloadColumn(),
             TimeRemainingColumn(),
             console=console,
             transient=True,
