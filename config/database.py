@@ -78,6 +78,18 @@ def join(data: Path) -> None:
         _wait_until_ready(data, folder)
 
 
+def leave(data: Path, patience_s: float = 15.0) -> bool:
+    """Stop using the embedded server; say whether it has stopped within some seconds."""
+    while _held:
+        os.close(_held.pop())
+    deadline = time.monotonic() + patience_s
+    while _has_guardian(data / "postgres"):
+        if time.monotonic() > deadline:
+            return False  # somebody else uses it still
+        time.sleep(_POLL_S)
+    return True
+
+
 def _has_guardian(folder: Path) -> bool:
     with (folder / "guardian.lock").open("a") as lock:
         try:

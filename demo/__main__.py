@@ -7,6 +7,9 @@ import threading
 import time
 from pathlib import Path
 
+from django.core.management import CommandError
+
+from config.database import EmbeddedDatabaseError
 from demo.services import Services
 from demo.stage import PASSWORD, Stage
 
@@ -23,7 +26,12 @@ def main() -> None:
     data = Path(os.environ["PALIMPSEST_DATA"]).absolute()  # noqa: TID251 - set by the Makefile
     data.mkdir(parents=True, exist_ok=True)
     stage = Stage(data, say)
-    stage.set()
+    try:
+        stage.set()
+    except (CommandError, EmbeddedDatabaseError) as error:
+        say(f"The demo cannot start: {error}")
+        say(f"To begin anew, remove {data} and call make demo again.")
+        sys.exit(1)
     say("Services: web server, worker and steward, under one supervisor.")
     services = Services(_PORT, data / "demo" / "services.log", say)
     stopping = threading.Event()

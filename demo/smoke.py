@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from django.db import connection
 
+from config.database import leave
 from demo.services import Services
 from demo.stage import PASSWORD, Stage
 
@@ -47,6 +49,11 @@ def main() -> int:
             return 1
         finally:
             services.stop()
+            connection.close()
+            has_stopped = leave(Path(folder))
+    if not has_stopped:
+        _say("Missing: the database did not stop.")
+        return 1
     report["seconds"] = round(time.monotonic() - started, 1)
     sys.stdout.write(json.dumps(report) + "\n")
     return 0

@@ -129,6 +129,15 @@ def test_a_field_carries_label_unit_limits_and_help() -> None:
     assert field.widget.attrs["step"] == "any"
 
 
+def test_an_optional_parameter_says_that_it_may_be_empty() -> None:
+    assert field_for(float | None, None).help_text == "may be empty"
+    assert field_for(float, 1.0).help_text == ""
+
+
+def test_the_only_allowed_value_is_offered_and_nothing_else() -> None:
+    assert field_for(Literal["a"], "a").widget.choices == [("a", "a")]
+
+
 def test_a_nested_object_becomes_fields_of_a_group() -> None:
     manifest = manifest_with(bins=(int, 10), beam=(Beam, Beam(width=2.0)))
     texts = {text.name: text for text in list_parameters(manifest)}

@@ -304,7 +304,9 @@ def test_cancelling_is_for_whoever_asked_for_the_run(client_of: ClientOf, world:
     assert client_of("ines").get(address).status_code == 405
     page = client_of("ines").post(address, follow=True)
     assert "cancelled" in text_of(page)
-    assert "changes no more" in text_of(client_of("ines").post(address, follow=True))
+    again = client_of("ines").post(address, follow=True)
+    assert again.status_code == 200
+    assert "changes no more" in text_of(again)
 
 
 @pytest.mark.parametrize(
@@ -336,6 +338,12 @@ def test_a_final_state_ends_the_polling_and_shows_the_outputs(
     assert "Bins 500 changed; default 1000" in text_of(page)
     assert "Most memory 812 MB" in text_of(page)
     assert f"/process/xrd-map/?from={run.uuid}" in page.content.decode()
+
+
+def test_changed_parameters_come_first(client_of: ClientOf, world: World) -> None:
+    run = a_run(world, polarization=0.5)
+    words = text_of(client_of("ines").get(f"/processing-runs/{run.uuid}/"))
+    assert words.index("Polarization 0.5") < words.index("Bins 1000")
 
 
 def test_nothing_new_is_told_in_a_few_bytes(client_of: ClientOf, world: World) -> None:
