@@ -149,7 +149,7 @@ def _register_recipes(found: Discovery, faults: list[DeclarationFault]) -> list[
     changes = [Change("keep", f"recipe {item.name}", item.reason) for item in found.faulty]
     for manifest in found.manifests:
         what = f"recipe {manifest.name} {manifest.version}"
-        document = manifest.model_dump(mode="json")
+        document = manifest.model_dump_json()
         row = Recipe.objects.filter(name=manifest.name, version=manifest.version).first()
         if row is None:
             Recipe.objects.create(
@@ -163,7 +163,7 @@ def _register_recipes(found: Discovery, faults: list[DeclarationFault]) -> list[
         elif row.digest != manifest.digest:
             reason = "is registered with another manifest: its author must raise the version"
             faults.append(DeclarationFault(what, 0, reason))
-        elif row.manifest["environment"] != document["environment"]:
+        elif read_manifest(row).environment != manifest.environment:
             row.manifest = document
             row.save(update_fields=["manifest"])
             changes.append(Change("change", what, "its packages have other versions"))

@@ -13,7 +13,8 @@ class Recipe(models.Model):
     name = models.CharField(max_length=64)
     version = models.CharField(max_length=40)
     title = models.CharField(max_length=200)
-    manifest = models.JSONField()
+    # JSON as text: the order of roles and parameters means something, jsonb loses it.
+    manifest = models.TextField()
     digest = models.CharField(max_length=64)
     registered_at = models.DateTimeField(auto_now_add=True)
 

@@ -19,7 +19,7 @@ class Resolution:
 
 def matching_datasets(rule: ProductRule) -> QuerySet[Dataset]:
     """Select the datasets for which a rule wants a product."""
-    slot = Manifest.model_validate(rule.recipe.manifest).inputs[rule.subject]
+    slot = Manifest.model_validate_json(rule.recipe.manifest).inputs[rule.subject]
     wanted = Dataset.objects.filter(content__in=slot.contents)
     selection = rule.selection
     if kind := selection.get("kind"):

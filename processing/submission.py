@@ -64,7 +64,7 @@ def get_recipe(name: str, version: str = "") -> Recipe:
 
 
 def read_manifest(recipe: Recipe) -> Manifest:
-    return Manifest.model_validate(recipe.manifest)
+    return Manifest.model_validate_json(recipe.manifest)
 
 
 def fitting_roles(recipe: Recipe, dataset: Dataset) -> list[str]:

@@ -188,7 +188,7 @@ def a_recipe(manifest: Manifest | None = None) -> Recipe:
         version=manifest.version,
         defaults={
             "title": manifest.title,
-            "manifest": manifest.model_dump(mode="json"),
+            "manifest": manifest.model_dump_json(),
             "digest": manifest.digest,
         },
     )[0]

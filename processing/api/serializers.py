@@ -1,5 +1,6 @@
 """How recipes, processing runs and products look to a machine, and what it may send."""
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from rest_framework import serializers
 
 from catalogue.api.paging import PageQuery
 from catalogue.api.resource import StrictSerializer
-from processing.models import ArchiveCopy, ProcessingRun, Product
+from processing.models import ArchiveCopy, ProcessingRun, Product, Recipe
 
 _LOG_LINES = 500
 
@@ -27,9 +28,13 @@ class RecipeSerializer(RecipeSummarySerializer):
     versions = serializers.SerializerMethodField(help_text="All that are registered, newest first.")
     registered_at = serializers.DateTimeField()
     digest = serializers.CharField(help_text="SHA-256 of the manifest without its environment.")
-    manifest = serializers.DictField(
+    manifest = serializers.SerializerMethodField(
         help_text="Inputs by role, parameters as JSON Schema 2020-12, outputs, environment."
     )
+
+    def get_manifest(self, row: Recipe) -> dict[str, Any]:
+        manifest: dict[str, Any] = json.loads(row.manifest)
+        return manifest
 
     def get_versions(self, _: object) -> list[str]:
         versions: list[str] = self.context["versions"]

@@ -1,17 +1,10 @@
 """A real browser against a real server, which must stay silent and at home."""
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
-from django.conf import settings
 from django.db import connection
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
 from pytest_django.live_server_helper import LiveServer
@@ -107,46 +100,7 @@ def sign_in(page: Page, name: str = "ines") -> None:
     page.wait_for_url("**/")
 
 
-def live_database_url() -> str:
-    """Name the database of this test run for another process."""
-    values = connection.settings_dict
-    host = quote(str(values["HOST"]), safe="")
-    person = quote(str(values["USER"]), safe="")
-    password = f":{quote(str(values['PASSWORD']), safe='')}" if values["PASSWORD"] else ""
-    port = f":{values['PORT']}" if values["PORT"] else ""
-    return f"postgres://{person}{password}@{host}{port}/{values['NAME']}"
-
-
 @pytest.fixture
-def a_worker(live_server: LiveServer, world: World, tmp_path: Path) -> Iterator[None]:
-    """
-    Let a real worker claim the runs of this test, in a process of its own.
-
-    FOR THE FOUNDER TO COMPLETE: the command and its settings are the contract of
-    ``processing/worker.py``; whatever else the worker needs belongs here.
-    """
-    with _running_worker(tmp_path / "worker.log"):
-        yield
-
-
-@contextmanager
-def _running_worker(log: Path) -> Iterator[None]:
-    root = Path(__file__).resolve().parents[2]
-    environment = dict(os.environ) | {  # noqa: TID251 - another process inherits it, nothing reads it
-        "DATABASE_URL": live_database_url(),
-        "PALIMPSEST_ENGINE": "in-process",
-        "PALIMPSEST_DATA": str(settings.PALIMPSEST_DATA),
-    }
-    with log.open("wb") as output:
-        worker = subprocess.Popen(
-            [sys.executable, "manage.py", "worker"],
-            cwd=root,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            yield
-        finally:
-            worker.terminate()
-            worker.wait(timeout=30)
+def a_worker(live_server: LiveServer, world: World, start_worker: Callable[[], object]) -> None:
+    """Let a real worker claim the runs of this test, in a process of its own."""
+    start_worker()

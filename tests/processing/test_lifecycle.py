@@ -76,6 +76,17 @@ def test_a_product_opens_with_the_last_of_its_inputs(world: World) -> None:
     assert Guard.objects.get(dataset=product).opens_on == date(2031, 5, 5)
 
 
+def test_the_subject_is_the_first_role_of_the_recipe_whatever_else_is_given(world: World) -> None:
+    inputs = {
+        "mask": [a_dataset(world, content="image", title="Mask")],
+        "geometry": [a_dataset(world, content="poni", title="Geometry")],
+        "scan": [a_dataset(world, title="Green robe")],
+    }
+    submit(world.ines, a_recipe(), inputs, {})
+    settle(claim(), an_outcome())
+    assert Dataset.objects.get(kind="derived").title == "xrd-map of Green robe"
+
+
 def test_a_failed_publication_leaves_no_row(world: World) -> None:
     run = a_run(world)
     held = claim()

@@ -30,13 +30,10 @@ class Command(BaseCommand):
             raise CommandError(f"{refused} of {len(paths)} refused; nothing of them is registered")
 
     def _register(self, path: Path, instrument: str, proposal: str) -> None:
-        # A file may be called [/red]: markup to rich, and a fault in it.
-        name = TextColumn("{task.description}", markup=False)
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
         console = Console(stderr=True)
         with Progress(
-            name,
-            BarColumn(),
-            DownloadColumn(),
+            *columns,
             TimeRemainingColumn(),
             console=console,
             transient=True,
