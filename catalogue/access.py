@@ -175,9 +175,14 @@ def may_process(person: Person) -> bool:
 
 def may_register(person: Person, instrument: Instrument) -> bool:
     """Say whether a person may register data of an instrument."""
-    return isinstance(person, User) and (
-        person.is_data_steward or person.instruments.filter(pk=instrument.pk).exists()
-    )
+    return registrable_instruments(person).filter(pk=instrument.pk).exists()
+
+
+def registrable_instruments(person: Person) -> QuerySet[Instrument]:
+    """Select the instruments whose data a person may register."""
+    if not isinstance(person, User):
+        return Instrument.objects.none()
+    return Instrument.objects.all() if person.is_data_steward else person.instruments.all()
 
 
 def require_may_register(person: Person, instrument: Instrument) -> None:

@@ -1,11 +1,42 @@
-"""The search form: its address holds all that it says."""
+"""The search, whose address holds all that it says, and the registration of raw data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from django import forms
 from django.http import QueryDict
 
+from catalogue.access import Person, registrable_instruments
+from catalogue.errors import CatalogueError
+from catalogue.places import raw_stores
 from catalogue.search import Facet
+
+
+class RegistrationForm(forms.Form):
+    """Where the files of a raw dataset are, and what they do not say themselves."""
+
+    store = forms.ChoiceField(help_text="Where the files lie; facility.toml declares the stores.")
+    path = forms.CharField(
+        max_length=1000,
+        help_text="Relative to the store: a NeXus or PONI file, an image, a folder of images, "
+        "or the folder of a European XFEL run.",
+    )
+    instrument = forms.ChoiceField(required=False, help_text="If the files do not name it.")
+    proposal = forms.CharField(
+        required=False, max_length=60, help_text="Its number, if the files do not name it."
+    )
+
+    def __init__(self, person: Person, data: QueryDict | None = None) -> None:
+        super().__init__(data)
+        stores = raw_stores().values_list("slug", "slug")
+        instruments = registrable_instruments(person).values_list("slug", "name")
+        self.fields["store"].choices = list(stores)  # type: ignore[attr-defined]  # a choice field
+        self.fields["instrument"].choices = [("", "as the files say"), *instruments]  # type: ignore[attr-defined]  # the same
+
+    def refuse(self, error: CatalogueError) -> None:
+        """Put a refusal beside the field it is about, else above the form."""
+        field = getattr(error, "field", "path")
+        self.add_error(field if field in self.fields else None, str(error))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from django.db import transaction
 
-from catalogue.access import Person, may_register, require_may_register
+from catalogue.access import Person, registrable_instruments, require_may_register
 from catalogue.description import Description, Progress
 from catalogue.errors import NotPermittedError, RegistrationError, StoreError
 from catalogue.models import EmbargoPolicy, IngestRule, Instrument, Proposal, Store, Technique, User
@@ -99,7 +99,7 @@ def _refuse_outsiders(person: Person | None) -> None:
         return
     if not person.is_authenticated:
         raise NotPermittedError("register data", "a data steward for an account, or sign in")
-    if not any(may_register(person, instrument) for instrument in Instrument.objects.all()):
+    if not registrable_instruments(person).exists():
         raise NotPermittedError("register data", "the staff of its instrument, or a data steward")
 
 

@@ -1,8 +1,10 @@
 """From a declared store to the code that reads and writes it."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from catalogue.errors import StoreError
+from django.db.models import QuerySet
+
+from catalogue.errors import RegistrationError, StoreError
 from catalogue.models import DataFile
 from catalogue.models import Store as StoreRow
 from catalogue.storage import Store, open_store
@@ -30,6 +32,11 @@ def content_store() -> StoreRow:
     if row is None:
         raise StoreError(CONTENT, "is not declared yet. Run manage.py apply facility.toml.")
     return row
+
+
+def raw_stores() -> QuerySet[StoreRow]:
+    """Select the stores from which raw data are registered."""
+    return StoreRow.objects.exclude(slug=CONTENT).order_by("-read_only", "slug")
 
 
 def content_folder() -> Path:
@@ -71,3 +78,29 @@ def keep_picture(picture: bytes, sha256: str) -> None:
     except OSError as error:
         reason = error.strerror or "cannot be written"
         raise StoreError(CONTENT, f"{reason}. Ask the operator to make room or mend it.") from error
+
+
+def locate(path: str, store: str) -> Path:
+    """
+    Return the place that somebody names, in words only: nothing is looked at.
+
+    Raises
+    ------
+    RegistrationError
+        If it cannot lie in a declared store.
+    """
+    given = PurePosixPath(path)
+    if ".." in given.parts:
+        raise RegistrationError("path", "The path contains '..'. Name the place directly.")
+    if store:
+        row = StoreRow.objects.filter(slug=store).first()
+        if row is None:
+            raise RegistrationError("store", f"There is no store {store}. Check its name.")
+        if given.is_absolute():
+            raise RegistrationError("path", "With a store, the path is relative to its root.")
+        return Path(row.root) / given
+    if not given.is_absolute():
+        raise RegistrationError("store", "The path is relative. Name the store it starts from.")
+    if not any(given.is_relative_to(row.root) for row in StoreRow.objects.all()):
+        raise RegistrationError("path", "The path lies in no declared store. Name store and path.")
+    return Path(given)

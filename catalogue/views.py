@@ -7,12 +7,13 @@ from pathlib import PurePosixPath
 from typing import Concatenate, ParamSpec
 from uuid import UUID
 
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.middleware import HtmxDetails
 
 from catalogue.access import (
@@ -21,11 +22,20 @@ from catalogue.access import (
     get_dataset,
     get_file,
     may_process,
+    registrable_instruments,
 )
-from catalogue.forms import Chip, list_chips, read_lists
+from catalogue.errors import (
+    ContentChangedError,
+    NotPermittedError,
+    RefusedFileError,
+    RegistrationError,
+    StoreError,
+)
+from catalogue.forms import Chip, RegistrationForm, list_chips, read_lists
+from catalogue.ingest import register_path
 from catalogue.lineage import origin, uses
 from catalogue.models import Activity, Parameter
-from catalogue.places import picture_path, store_behind
+from catalogue.places import locate, picture_path, store_behind
 from catalogue.search import Query, count_facets, find, read_query
 
 PAGE = 20
@@ -81,6 +91,7 @@ def list_datasets(request: HttpRequest) -> HttpResponse:
         "page": page,
         "pages": page.paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1),
         "cards": [(dataset, states[dataset.pk]) for dataset in page.object_list],
+        "may_register": registrable_instruments(request.user).exists(),
         "ways_out": [] if page.paginator.count else list(_ways_out(request, chips)),
     }
     template = "catalogue/dataset_list.html"
@@ -93,6 +104,33 @@ def _ways_out(request: HttpRequest, chips: list[Chip]) -> Iterable[tuple[Chip, i
         query: Query = read_query(read_lists(chip.remaining))
         if count := find(request.user, query).count():
             yield chip, count
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@personal
+def register_dataset(request: HttpRequest) -> HttpResponse:
+    """Register raw data that lie in a declared store."""
+    if not registrable_instruments(request.user).exists():
+        raise NotPermittedError("register data", "the staff of its instrument, or a data steward")
+    form = RegistrationForm(request.user, request.POST or None)
+    if form.is_valid():
+        wish = form.cleaned_data
+        try:
+            registered = register_path(
+                locate(wish["path"], wish["store"]),
+                person=request.user,
+                instrument=wish["instrument"],
+                proposal=wish["proposal"],
+            )
+        except (RefusedFileError, RegistrationError, ContentChangedError, StoreError) as error:
+            form.refuse(error)
+        else:
+            said = "Registered." if registered.is_new else "These files were registered already."
+            messages.success(request, said)
+            return redirect("dataset", registered.dataset.pid)
+    return render(
+        request, "catalogue/register.html", {"form": form}, status=422 if form.errors else 200
+    )
 
 
 @require_safe

@@ -1,6 +1,6 @@
 """Datasets, their files and their history, for machines."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from django.contrib.auth.models import AnonymousUser
 from django.http import FileResponse
@@ -18,10 +18,9 @@ from catalogue.api import filters
 from catalogue.api import serializers as shapes
 from catalogue.api.paging import PageQuery, page_of, read_page
 from catalogue.api.resource import Resource, problems, read_body, read_query
-from catalogue.errors import RegistrationError, StoreError
+from catalogue.errors import StoreError
 from catalogue.ingest import register_path
-from catalogue.models import Store
-from catalogue.places import picture_path, store_behind
+from catalogue.places import locate, picture_path, store_behind
 
 _NEWEST = ("-start_time", "pid")
 _DATASET = shapes.DatasetSerializer
@@ -52,7 +51,7 @@ class Datasets(Resource):
     def post(self, request: Request) -> Response:
         asked = read_body(shapes.RegistrationSerializer, request)
         registered = register_path(
-            _locate(asked["path"], asked["store"]),
+            locate(asked["path"], asked["store"]),
             person=request.user,
             instrument=asked["instrument"],
             proposal=asked["proposal"],
@@ -63,32 +62,6 @@ class Datasets(Resource):
             status=201 if registered.is_new else 200,
             headers={"Location": address},
         )
-
-
-def _locate(path: str, store: str) -> Path:
-    """
-    Return the place that a request names, in words only: nothing is looked at.
-
-    Raises
-    ------
-    RegistrationError
-        If it cannot lie in a declared store.
-    """
-    given = PurePosixPath(path)
-    if ".." in given.parts:
-        raise RegistrationError("path", "The path contains '..'. Name the place directly.")
-    if store:
-        row = Store.objects.filter(slug=store).first()
-        if row is None:
-            raise RegistrationError("store", f"There is no store {store}. Check its name.")
-        if given.is_absolute():
-            raise RegistrationError("path", "With a store, the path is relative to its root.")
-        return Path(row.root) / given
-    if not given.is_absolute():
-        raise RegistrationError("store", "The path is relative. Name the store it starts from.")
-    if not any(given.is_relative_to(row.root) for row in Store.objects.all()):
-        raise RegistrationError("path", "The path lies in no declared store. Name store and path.")
-    return Path(given)
 
 
 class Facets(Resource):

@@ -20,6 +20,7 @@ from catalogue.search import count_facets, read_query
 from catalogue.storage.content import content_key, keep_bytes
 from catalogue.templatetags.quantities import file_size, number, quantity, seconds
 from tests.builders import World, a_dataset, a_technique
+from tests.makers.nexus import write_nexus_scan
 
 ClientOf = Callable[[str | None], Client]
 MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
@@ -346,3 +347,51 @@ def test_text_is_shown_as_it_is_and_a_number_with_its_unit(world: World) -> None
 )
 def test_durations_name_their_two_largest_units(value: float, written: str) -> None:
     assert seconds(value).replace("\u202f", " ") == written.replace("_", " ")
+
+
+def test_staff_register_on_a_page_and_land_on_the_dataset(
+    client_of: ClientOf, world: World
+) -> None:
+    write_nexus_scan(Path(world.raw.root) / "ceria.h5")
+    wish = {"store": "raw", "path": "ceria.h5", "instrument": "id13", "proposal": "hg-172"}
+    first = client_of("ivo").post("/register/", wish, follow=True)
+    assert "Registered. " in text_of(first)
+    assert "Ceria on a grid" in text_of(first)
+    again = client_of("ivo").post("/register/", wish, follow=True)
+    assert "registered already" in text_of(again)
+    assert Dataset.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "said"),
+    [
+        ("cut.h5", b"\x89HDF\r\n\x1a\n and no more", "Copy"),
+        ("text.h5", b"no HDF5 at all", "not an HDF5 file"),
+        ("empty.h5", b"", "empty"),
+        ("../out.h5", None, "Name the place directly"),
+        ("absent.h5", None, "There is nothing at absent.h5"),
+    ],
+)
+def test_a_refused_file_is_explained_beside_its_path_and_nothing_stays(
+    client_of: ClientOf, world: World, name: str, body: bytes | None, said: str
+) -> None:
+    if body is not None:
+        (Path(world.raw.root) / name).write_bytes(body)
+    wish = {"store": "raw", "path": name, "instrument": "id13"}
+    page = client_of("ivo").post("/register/", wish)
+    assert page.status_code == 422
+    assert said in text_of(page)
+    assert f'value="{name}"' in page.content.decode(), "what was typed is still there"
+    assert 'aria-invalid="true"' in page.content.decode()
+    assert world.raw.root not in page.content.decode()
+    assert not Dataset.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["ines", "sten", None])
+def test_who_may_not_register_is_told_who_may(
+    client_of: ClientOf, world: World, name: str | None
+) -> None:
+    page = client_of(name).get("/register/")
+    assert page.status_code == 403
+    assert "the staff of its instrument" in text_of(page)
+    assert "Register raw data" not in text_of(client_of(name).get("/"))

@@ -31,6 +31,7 @@ def fill(world: World) -> dict[str, str]:
         technique=a_technique().pid,
         parameters={"photon_energy": (12.7, "keV"), "detector.name": (LONG * 2, "")},
     )
+    world.instrument.staff.add(world.ines)  # for the page of registration
     done, running, failed = (a_run(world, bins=bins) for bins in (100, 200, 300))
     queued = a_run(world, bins=400)
     result = _succeed(done, world)
@@ -52,6 +53,7 @@ def fill(world: World) -> dict[str, str]:
         "processing of a dataset": f"/datasets/{scan.pid}/processing/",
         "launch": f"/datasets/{dataset.pid}/process/xrd-map/",
         "launch again": f"/datasets/{scan.pid}/process/xrd-map/?from={queued.uuid}",
+        "register": "/register/",
         "runs": "/processing-runs/",
         "queued run": f"/processing-runs/{queued.uuid}/",
         "running run": f"/processing-runs/{running.uuid}/",
