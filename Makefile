@@ -43,7 +43,7 @@ imports: setup
 	$(BIN)/lint-imports
 
 unit: setup
-	$(BIN)/pytest --ignore tests/journeys --ignore tests/docs
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/journeys --ignore tests/docs
 
 journeys: setup
 	@$(BIN)/python -m tests.journeys.browser

@@ -235,7 +235,7 @@ def test_nor_does_it_by_rest(make: hostile.Maker, world: World, client_of: Clien
     ("name", "title", "day", "quantity"),
     [
         ("AgBehenate_228.hdf5", "Glassy carbon C6 fixed", "2011-10-23", "photon_wavelength"),
-        ("NXcanSAS.hdf5", "SAMPLE-CHAR-DATA", None, "source.probe"),
+        ("NXcanSAS.hdf5", "SAMPLE-CHAR-DATA", None, "sample.thickness"),
         ("NXtomo.hdf5", "SAMPLE-CHAR-DATA", None, "sample.rotation_angle"),
         ("NXxas.hdf5", "SAMPLE-CHAR-DATA", None, "source.probe"),
         ("Sample_Image_2021-03-16_095.hdf5", "Sample", "2021-03-16", "photon_energy"),

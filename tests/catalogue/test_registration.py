@@ -82,9 +82,7 @@ def derive(world: World, *sources: Dataset, title: str = "A map") -> Dataset:
         return register_derived(record).generated.get().dataset
 
 
-def test_the_order_of_files_is_kept_and_the_order_of_words_is_not_their_digest(
-    world: World,
-) -> None:
+def test_the_order_of_files_is_kept_and_does_not_change_their_digest(world: World) -> None:
     files = a_file("master.h5"), a_file("data_2.h5", b"2"), a_file("data_1.h5", b"1")
     dataset = register(world, a_description(files=files)).dataset
     assert [it.path for it in dataset.files.all()] == ["master.h5", "data_2.h5", "data_1.h5"]

@@ -21,6 +21,8 @@ USE = """
 import sys
 from pathlib import Path
 from config import database
+print("there", flush=True)
+sys.stdin.readline()
 database.join(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.read()
@@ -35,7 +37,7 @@ def wait_until(is_so: Callable[[], bool], what: str, timeout_s: float = PATIENCE
     deadline = time.monotonic() + timeout_s
     while not is_so():
         assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}"
-        time.sleep(0.02)
+        time.sleep(0.01)
 
 
 def connect(data: Path) -> psycopg.Connection[tuple[object, ...]]:
@@ -75,7 +77,7 @@ def use() -> Iterator[Use]:
     """Start processes that use the database of a folder until they are killed."""
     started: list[tuple[Process, Path]] = []
 
-    def start(data: Path, *, wait: bool = True) -> Process:
+    def start(data: Path, *, at_once: bool = True) -> Process:
         process = subprocess.Popen(
             [sys.executable, "-c", USE, str(data)],
             cwd=ROOT,
@@ -83,8 +85,10 @@ def use() -> Iterator[Use]:
             stdout=subprocess.PIPE,
         )
         started.append((process, data))
-        if wait:
-            wait_until_ready(process)
+        hear(process, b"there\n")
+        if at_once:
+            let_join(process)
+            hear(process, b"ready\n")
         return process
 
     yield start
@@ -95,19 +99,27 @@ def use() -> Iterator[Use]:
         wait_until(lambda data=data: not is_up(data), "the server stops")  # type: ignore[misc]  # mypy cannot infer a lambda with a default
 
 
-def wait_until_ready(process: Process) -> None:
+def let_join(process: Process) -> None:
+    assert process.stdin is not None
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+
+
+def hear(process: Process, word: bytes) -> None:
     assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
+    assert process.stdout.readline() == word
 
 
 def test_processes_share_one_server_that_outlives_the_first_of_them(place: Path, use: Use) -> None:
-    first, second = use(place, wait=False), use(place, wait=False)
-    wait_until_ready(first)
-    wait_until_ready(second)
+    users = [use(place, at_once=False), use(place, at_once=False)]
+    for user in users:
+        let_join(user)
+    for user in users:
+        hear(user, b"ready\n")
     server = server_pid(place)
     assert ask(place, "SHOW listen_addresses") == ""  # no door to the network
-    first.kill()
-    first.wait()
+    users[0].kill()
+    users[0].wait()
     time.sleep(1.0)  # four looks of the guardian
     assert is_up(place)
     assert server_pid(place) == server
@@ -123,12 +135,12 @@ def test_the_server_stops_with_its_last_user_even_a_killed_one(place: Path, use:
 
 
 def test_who_comes_while_the_server_is_stopping_gets_a_working_one(place: Path, use: Use) -> None:
-    first = use(place)
-    assert ask(place, "SELECT pg_backend_pid()")
+    first, second = use(place), use(place, at_once=False)
     server = server_pid(place)
     first.kill()
     wait_until(lambda: is_locked(place / "postgres" / "users.lock"), "the guardian stops it")
-    use(place)
+    let_join(second)
+    hear(second, b"ready\n")
     assert ask(place, "SELECT 6 * 7") == 42
     assert server_pid(place) != server
 
@@ -213,7 +225,9 @@ def test_an_ordinary_user_needs_nobody_else(place: Path) -> None:
         stdout=subprocess.PIPE,
     )
     try:
-        wait_until_ready(process)
+        hear(process, b"there\n")
+        let_join(process)
+        hear(process, b"ready\n")
         assert (data / "postgres" / "cluster").owner() == "nobody"
         assert ask(data, "SELECT 6 * 7") == 42
     finally:

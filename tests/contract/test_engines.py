@@ -23,6 +23,7 @@ from processing.ticket import (
     TicketInput,
 )
 from tests.makers import recipes
+from tests.makers.processes import runners_below
 
 BODY = b"frames " * 100
 
@@ -132,12 +133,12 @@ def test_a_failure_says_whose_it_is(
 
 
 def test_cancelling_stops_the_code_not_only_the_future(
-    engine: Engine, ticket: Callable[..., Ticket]
+    engine: Engine, ticket: Callable[..., Ticket], tmp_path: Path
 ) -> None:
     one = ticket(recipes.copy_scan, steps=100, pause_s=1.0)
     handle = engine.submit(one)
     deadline = time.monotonic() + 20
-    while not _runners() and time.monotonic() < deadline:
+    while not runners_below(tmp_path) and time.monotonic() < deadline:
         handle.wait(0.1)
     started = time.monotonic()
     handle.cancel()
@@ -145,7 +146,7 @@ def test_cancelling_stops_the_code_not_only_the_future(
     assert outcome.failure is not None
     assert outcome.failure.reason == "cancelled"
     assert time.monotonic() - started < 2.0  # asked ten times a second, TERM at once
-    assert not _runners()
+    assert not runners_below(tmp_path)
 
 
 def test_nothing_that_a_recipe_started_outlives_it(
@@ -187,14 +188,6 @@ def test_other_packages_than_those_of_the_run_key_wait_for_the_operator(
     outcome, _ = finish(engine.submit(one))
     assert outcome.failure is not None
     assert outcome.failure.reason == "environment"
-
-
-def _runners() -> list[psutil.Process]:
-    return [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if "processing.runner" in _words(process) and process.status() != psutil.STATUS_ZOMBIE
-    ]
 
 
 def _words(process: psutil.Process) -> list[str]:

@@ -83,7 +83,7 @@ WAYS: dict[str, Callable[[Path], object]] = {
 }
 
 
-@recipe("misbehave", version="1.0.0", environment=["numpy"], memory=300 * 2**20, walltime_s=2)
+@recipe("misbehave", version="1.0.0", environment=["numpy"], memory=300 * 2**20, walltime_s=6)
 def misbehave(scan: Scan, *, how: str) -> Copied:
     """Go wrong in the way that is asked for."""
     result = workspace().output("copy.bin")

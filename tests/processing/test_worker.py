@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 from django.db import connection
 
@@ -19,6 +18,7 @@ from processing.models import ProcessingRun
 from processing.submission import submit
 from tests.builders import World, a_dataset, a_recipe, a_world
 from tests.makers import recipes
+from tests.makers.processes import runners_below
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 BODY = b"0123456789" * 100
@@ -45,15 +45,6 @@ def wait_for(run: ProcessingRun, reached: Callable[[ProcessingRun], bool], what:
     raise AssertionError(f"the run did not become {what}: {run.state} {run.problem}")
 
 
-def runners() -> list[int]:
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        words = process.info["cmdline"] or []
-        if "processing.runner" in words and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.append(process.pid)
-    return found
-
-
 @pytest.mark.parametrize("engine", ["in-process", "dask"])
 def test_a_worker_killed_twice_ends_in_exactly_one_product(
     world: World, start_worker: Start, engine: str
@@ -77,7 +68,7 @@ def test_a_worker_killed_twice_ends_in_exactly_one_product(
     assert path.read_bytes() == BODY * 6
     assert hash_file(path) == file.sha256
     assert not list(Path(world.products.root, "staging").iterdir())
-    assert runners() == [], "no code of a killed worker goes on computing"
+    assert runners_below(world.folder) == [], "no code of a killed worker goes on computing"
 
 
 def test_log_and_progress_reach_the_database_while_the_run_goes_on(
@@ -102,7 +93,7 @@ def test_cancelling_a_running_run_ends_its_code_within_two_seconds(
     wait_for(run, lambda row: row.is_final, "final")
     assert run.state == "cancelled"
     assert time.monotonic() - asked < 2.0
-    assert runners() == []
+    assert runners_below(world.folder) == []
 
 
 def test_a_worker_that_is_stopped_gives_its_run_back_unharmed(
@@ -115,7 +106,7 @@ def test_a_worker_that_is_stopped_gives_its_run_back_unharmed(
     assert worker.wait(20) == 0
     run.refresh_from_db()
     assert (run.state, run.attempt) == ("queued", 0)
-    assert runners() == []
+    assert runners_below(world.folder) == []
 
 
 def test_a_worker_outlives_a_break_of_the_database(world: World, start_worker: Start) -> None:
