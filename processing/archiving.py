@@ -1,6 +1,7 @@
 """Derived datasets into a store of their own: an outbox with lease and proof."""
 
 import logging
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -81,14 +82,16 @@ def _claim() -> _Held | None:
 def _copy(held: _Held, copy: ArchiveCopy) -> bool:
     """Copy a dataset's files; each is proved before the next one starts."""
     store = store_behind(copy.store)
-    bytes_done = 0
-    files = copy.dataset.files.select_related("store")
-    for number, file in enumerate(files, start=1):
-        source = local_path(file)
-        store.put(source, archive_key(copy.dataset, file), sha256=file.sha256)
-        bytes_done += file.size
-        if not _beat(held, number, bytes_done):
-            return False  # somebody else goes on with it
+    beats = _Beats(held)
+    try:
+        for file in copy.dataset.files.select_related("store"):
+            key = archive_key(copy.dataset, file)
+            store.put(local_path(file), key, sha256=file.sha256, on_block=beats.keep)
+            beats.files_done += 1
+            beats.bytes_done += file.size
+            beats.beat()
+    except _LostError:
+        return False  # somebody else goes on with it
     mine = ArchiveCopy.objects.filter(pk=held.copy_id, fence=held.fence)
     return bool(
         mine.update(
@@ -97,10 +100,31 @@ def _copy(held: _Held, copy: ArchiveCopy) -> bool:
     )
 
 
-def _beat(held: _Held, files_done: int, bytes_done: int) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(_BEAT, [_LEASE_S, files_done, bytes_done, held.copy_id, held.fence])
-        return cursor.fetchone() is not None
+class _LostError(Exception):
+    """Another steward has taken the copy over."""
+
+
+@dataclass
+class _Beats:
+    """Keeps the lease of a copy while its bytes move."""
+
+    held: _Held
+    files_done: int = 0
+    bytes_done: int = 0
+    next_beat: float = 0.0
+
+    def keep(self) -> None:
+        """Beat if it is time to."""
+        if time.monotonic() >= self.next_beat:
+            self.beat()
+
+    def beat(self) -> None:
+        with connection.cursor() as cursor:
+            values = [self.files_done, self.bytes_done, self.held.copy_id, self.held.fence]
+            cursor.execute(_BEAT, [_LEASE_S, *values])
+            if cursor.fetchone() is None:
+                raise _LostError
+        self.next_beat = time.monotonic() + _LEASE_S / 4
 
 
 def _put_back(held: _Held, copy: ArchiveCopy, error: StoreError) -> None:

@@ -1,7 +1,12 @@
 """What the catalogue asks of a place for bytes."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
+
+
+def idle() -> None:
+    """Do nothing between two blocks."""
 
 
 class Store(Protocol):
@@ -30,13 +35,26 @@ class Store(Protocol):
     def local_path(self, key: str) -> Path | None:
         """Return where a process on this machine can open it, None if nowhere."""
 
-    def put(self, source: Path, key: str, *, sha256: str) -> None:
+    def put(
+        self, source: Path, key: str, *, sha256: str, on_block: Callable[[], None] = idle
+    ) -> None:
         """
         Write a file, or find it written.
 
         May be interrupted at any moment and called again: it goes on where it was.
         The file appears under its key at once and whole, after its bytes were read
         back and have the given sha256.
+
+        Parameters
+        ----------
+        source : Path
+            What to copy.
+        key : str
+            Where to.
+        sha256 : str
+            Of the whole file.
+        on_block : callable
+            Called often while bytes move; whatever it raises ends the copy.
 
         Raises
         ------

@@ -1,12 +1,15 @@
 """A folder of this machine, or of a file system mounted on it."""
 
+import fcntl
 import hashlib
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from catalogue.errors import ChecksumError, StoreError
+from catalogue.storage.base import idle
 
 _BLOCK = 1 << 20
 _XATTR = "user.sha256"
@@ -51,12 +54,15 @@ class LocalStore:
         """Return the path of a key."""
         return self._path(key)
 
-    def put(self, source: Path, key: str, *, sha256: str) -> None:
+    def put(
+        self, source: Path, key: str, *, sha256: str, on_block: Callable[[], None] = idle
+    ) -> None:
         """
         Copy a file here by way of a part file, and rename it once it is proved.
 
-        A part file left by a killed process is continued, after its end was compared
-        with the source: the proof is the checksum of all bytes read back.
+        A part file left by a killed process is continued; the proof is the checksum of
+        all bytes read back. If that fails, the copy is made once more from the start:
+        the part may have been damaged.
         """
         if self.read_only:
             raise StoreError(self.slug, "is declared read-only; choose another store")
@@ -66,18 +72,30 @@ class LocalStore:
         part = target.with_name(f".part-{sha256}")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            _append_rest(source, part)
-            found = hash_file(part)
-            if found != sha256:
-                part.unlink()
-                raise ChecksumError(self.slug, target.name, expected=sha256, found=found)
-            # A note for later visits; not every file system keeps extended attributes.
-            with suppress(OSError):
-                os.setxattr(part, _XATTR, sha256.encode())
-            part.replace(target)
+            with part.open("a+b") as writer:
+                self._lock(writer)
+                was_begun = writer.tell() > 0
+                _copy_rest(source, writer, on_block)
+                if was_begun and _hash(writer, on_block) != sha256:
+                    writer.truncate(0)
+                    _copy_rest(source, writer, on_block)
+                if (found := _hash(writer, on_block)) != sha256:
+                    part.unlink()
+                    raise ChecksumError(self.slug, target.name, expected=sha256, found=found)
+                # A note for later visits; not every file system keeps extended attributes.
+                with suppress(OSError):
+                    os.setxattr(part, _XATTR, sha256.encode())
+                part.replace(target)
             sync_folder(target.parent)
         except OSError as error:
             raise self._unavailable(error) from error
+
+    def _lock(self, part: BinaryIO) -> None:
+        """Keep a second copier away: two writers would mix their bytes."""
+        try:
+            fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(self.slug, "this file is just being copied; wait a while") from error
 
     def _is_done(self, target: Path, source: Path, sha256: str) -> bool:
         if not target.is_file() or target.stat().st_size != source.stat().st_size:
@@ -97,18 +115,28 @@ class LocalStore:
         return StoreError(self.slug, f"{reason}. Ask the operator to look at this store.")
 
 
-def _append_rest(source: Path, part: Path) -> None:
+def _copy_rest(source: Path, writer: BinaryIO, on_block: Callable[[], None]) -> None:
     """Copy what a part file still lacks, and bring it to the disk."""
-    with source.open("rb") as reader, part.open("ab") as writer:
-        done = writer.tell()
+    with source.open("rb") as reader:
+        done = writer.seek(0, os.SEEK_END)
         if done > os.fstat(reader.fileno()).st_size:
             writer.truncate(0)
             done = 0
         reader.seek(done)
         while block := reader.read(_BLOCK):
             writer.write(block)
-        writer.flush()
-        os.fsync(writer.fileno())
+            on_block()
+    writer.flush()
+    os.fsync(writer.fileno())
+
+
+def _hash(reader: BinaryIO, on_block: Callable[[], None]) -> str:
+    digest = hashlib.sha256()
+    reader.seek(0)
+    while block := reader.read(_BLOCK):
+        digest.update(block)
+        on_block()
+    return digest.hexdigest()
 
 
 def hash_file(path: Path) -> str:

@@ -51,16 +51,37 @@ def test_an_interrupted_copy_goes_on_where_it_was(
     assert not part.exists()
 
 
-def test_a_damaged_beginning_is_found_by_reading_back(
+def test_a_damaged_beginning_is_found_by_reading_back_and_mended(
     make_store: Callable[..., Store], source: Path, tmp_path: Path
 ) -> None:
     part = tmp_path / "archive" / "a" / f".part-{SHA256}"
     part.parent.mkdir(parents=True)
     part.write_bytes(b"x" * 4000)
-    with pytest.raises(ChecksumError):
-        make_store().put(source, "a/map.nxs", sha256=SHA256)
+    make_store().put(source, "a/map.nxs", sha256=SHA256)
+    assert (tmp_path / "archive" / "a" / "map.nxs").read_bytes() == BODY
+
+
+def test_a_copy_that_is_called_off_goes_on_later(
+    make_store: Callable[..., Store], source: Path, tmp_path: Path
+) -> None:
+    def call_off() -> None:
+        raise InterruptedError("the lease is lost")
+
+    with pytest.raises(StoreError):  # InterruptedError is an OSError
+        make_store().put(source, "a/map.nxs", sha256=SHA256, on_block=call_off)
     assert make_store().size("a/map.nxs") is None
-    make_store().put(source, "a/map.nxs", sha256=SHA256)  # the second try starts anew
+    make_store().put(source, "a/map.nxs", sha256=SHA256)
+    assert (tmp_path / "archive" / "a" / "map.nxs").read_bytes() == BODY
+
+
+def test_two_copiers_never_mix_their_bytes(make_store: Callable[..., Store], source: Path) -> None:
+    def copy_too() -> None:
+        with pytest.raises(StoreError, match="just being copied"):
+            make_store().put(source, "a/map.nxs", sha256=SHA256)
+
+    make_store().put(source, "a/map.nxs", sha256=SHA256, on_block=copy_too)
+    with make_store().open("a/map.nxs") as reader:
+        assert reader.read() == BODY
 
 
 def test_a_source_that_changed_never_reaches_the_archive(
