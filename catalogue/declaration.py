@@ -15,7 +15,7 @@ from zoneinfo import available_timezones
 from django.db import models
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from catalogue.errors import DeclarationFault
+from catalogue.errors import DeclarationError, DeclarationFault
 from catalogue.models import (
     EmbargoPolicy,
     Facility,
@@ -28,6 +28,7 @@ from catalogue.models import (
 from catalogue.panet import SUBSET
 from catalogue.places import CONTENT
 
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _PERIOD = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?")
 
 
@@ -87,10 +88,17 @@ class ReadyWhen(Section):
     has: list[str] = []
 
 
+def _check_watch(watch: str) -> str:
+    for name in _PLACEHOLDER.findall(watch):
+        if not name.isidentifier():
+            raise ValueError(f"{{{name}}} is no name for a part of a path; use letters first")
+    return watch
+
+
 class IngestSection(Section):
     instrument: str
     store: str
-    watch: str
+    watch: Annotated[str, AfterValidator(_check_watch)]
     technique: str | None = None
     embargo: str = "default"
     ready_when: ReadyWhen = ReadyWhen()
@@ -212,6 +220,8 @@ def _check_rules(sections: CatalogueSections) -> _Found:
         for key, value, known in references:
             if value is not None and value not in known:
                 yield ("ingest", slug, key), f"{value} is not declared"
+        if rule.store in sections.storage and not sections.storage[rule.store].read_only:
+            yield ("ingest", slug, "store"), "raw data are registered from read_only stores only"
 
 
 def _known_techniques() -> set[str]:
@@ -265,6 +275,27 @@ def apply_sections(sections: CatalogueSections, base: Path) -> list[Change]:
     changes += _report_undeclared(Instrument, "instrument", sections.instrument)
     changes += _report_undeclared(Store, "store", sections.storage)
     return changes
+
+
+def make_folders(stores: Iterable[Store]) -> None:
+    """
+    Make the folders of stores that are declared for the first time.
+
+    Later nobody makes them again: a folder that is missing then is a disk not mounted.
+
+    Raises
+    ------
+    DeclarationError
+        If one cannot be made.
+    """
+    for store in stores:
+        try:
+            Path(store.root).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = f"its folder cannot be made: {error.strerror}"
+            raise DeclarationError(
+                [DeclarationFault(f"storage.{store.slug}", 0, reason)]
+            ) from error
 
 
 def sync(model: type[models.Model], what: str, slug: str, values: dict[str, Any]) -> list[Change]:

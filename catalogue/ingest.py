@@ -12,7 +12,7 @@ from catalogue.access import Person, registrable_instruments, require_may_regist
 from catalogue.description import Description, Progress
 from catalogue.errors import NotPermittedError, RegistrationError, StoreError
 from catalogue.models import EmbargoPolicy, IngestRule, Instrument, Proposal, Store, Technique, User
-from catalogue.places import CONTENT, keep_picture
+from catalogue.places import keep_picture, raw_stores
 from catalogue.readers.child import read_in_child
 from catalogue.registration import RawOrigin, Registered, register_raw
 
@@ -112,12 +112,12 @@ def _require_staff(person: Person | None, *instruments: Instrument | None) -> No
 def _find_place(path: Path) -> _Place:
     resolved = _resolve(path)
     store = _innermost_store(resolved)
-    if store is None or store.slug == CONTENT:
-        known = ", ".join(Store.objects.exclude(slug=CONTENT).values_list("slug", flat=True))
+    if store is None or not store.read_only:
+        known = ", ".join(raw_stores().values_list("slug", flat=True))
         raise RegistrationError(
             "path",
             f"{path.name} lies in no store for raw data (declared: {known or 'none yet'}). "
-            "Move it into one, or declare its folder under [storage] in facility.toml.",
+            "Move it into one, or declare its folder as a read_only store in facility.toml.",
         )
     root = Path(store.root).resolve()
     if not root.is_dir():

@@ -35,8 +35,13 @@ def content_store() -> StoreRow:
 
 
 def raw_stores() -> QuerySet[StoreRow]:
-    """Select the stores from which raw data are registered."""
-    return StoreRow.objects.exclude(slug=CONTENT).order_by("-read_only", "slug")
+    """
+    Select the stores from which raw data are registered: those we never write to.
+
+    What lies in the others are results, and copies of results, of people who may not
+    be those who register.
+    """
+    return StoreRow.objects.filter(read_only=True).order_by("slug")
 
 
 def content_folder() -> Path:

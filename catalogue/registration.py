@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import TextField, Value
 
 from catalogue.access import opening_date
-from catalogue.description import Description, FoundParameter
+from catalogue.description import Description, FoundFile, FoundParameter
 from catalogue.digests import dataset_digest
 from catalogue.errors import ContentChangedError, RegistrationError
 from catalogue.models import (
@@ -153,18 +153,8 @@ def register_raw(description: Description, origin: RawOrigin) -> Registered:
         thumbnail=origin.thumbnail,
         warnings=list(description.warnings),
     )
-    DataFile.objects.bulk_create(
-        DataFile(
-            dataset=dataset,
-            position=position,
-            path=file.path,
-            size=file.size,
-            sha256=file.sha256,
-            media_type=file.media_type,
-            store=origin.store,
-            key=origin.key_prefix + file.path,
-        )
-        for position, file in enumerate(description.files)
+    _add_files(
+        dataset, origin.store, [(file, origin.key_prefix + file.path) for file in description.files]
     )
     _add_sample(dataset, description, origin.proposal)
     named = Technique.objects.filter(pid__in=description.techniques)
@@ -250,6 +240,18 @@ def _create_derived(
         thumbnail=result.thumbnail,
         warnings=list(result.warnings),
     )
+    _add_files(dataset, record.store, [(file, file.key) for file in result.files])
+    dataset.samples.set(Sample.objects.filter(datasets__in=sources).distinct())
+    dataset.techniques.set(Technique.objects.filter(datasets__in=sources).distinct())
+    _add_parameters(dataset, result.parameters)
+    inherited = Guard.objects.filter(dataset__in=sources)
+    Guard.objects.bulk_create(_merge_guards(dataset, inherited))
+    return dataset
+
+
+def _add_files(
+    dataset: Dataset, store: Store, placed: Sequence[tuple[FoundFile | DerivedFile, str]]
+) -> None:
     DataFile.objects.bulk_create(
         DataFile(
             dataset=dataset,
@@ -258,17 +260,11 @@ def _create_derived(
             size=file.size,
             sha256=file.sha256,
             media_type=file.media_type,
-            store=record.store,
-            key=file.key,
+            store=store,
+            key=key,
         )
-        for position, file in enumerate(result.files)
+        for position, (file, key) in enumerate(placed)
     )
-    dataset.samples.set(Sample.objects.filter(datasets__in=sources).distinct())
-    dataset.techniques.set(Technique.objects.filter(datasets__in=sources).distinct())
-    _add_parameters(dataset, result.parameters)
-    inherited = Guard.objects.filter(dataset__in=sources)
-    Guard.objects.bulk_create(_merge_guards(dataset, inherited))
-    return dataset
 
 
 def _merge_guards(dataset: Dataset, guards: Iterable[Guard]) -> list[Guard]:

@@ -17,6 +17,7 @@ from catalogue.declaration import (
     Section,
     apply_sections,
     check,
+    make_folders,
     remove_undeclared,
     sync,
 )
@@ -116,7 +117,10 @@ def apply(read: Read) -> list[Change]:
     """
     found = discover()
     with transaction.atomic():
-        return _apply(read, found)
+        known = set(Store.objects.values_list("slug", flat=True))
+        changes = _apply(read, found)
+        make_folders(Store.objects.exclude(slug__in=known))
+    return changes
 
 
 def plan(read: Read) -> list[Change]:

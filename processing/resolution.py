@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from django.db.models import Q, QuerySet
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from catalogue.models import Dataset
+from catalogue.access import visible_datasets
+from catalogue.models import Dataset, Guard
 from processing.models import ProductRule
 from processing.recipes.manifest import Manifest
 
@@ -55,16 +57,31 @@ def resolve(rule: ProductRule, subject: Dataset) -> Resolution:
         if picked is None:
             return Resolution(
                 blocked=f"No {how['content']} of {subject.instrument} is registered that is "
-                f"valid at the start of this dataset. Register one for the role {role}."
+                "open or of this proposal, and no later than this dataset. "
+                f"Register one for the role {role}."
             )
         inputs[role] = [picked]
     return Resolution(inputs)
 
 
 def _closest_before(subject: Dataset, content: str) -> Dataset | None:
-    """Pick the newest one of the same instrument that is no later than the subject."""
-    fitting = Dataset.objects.filter(content=content, instrument=subject.instrument_id)
+    """
+    Pick the newest one of the same instrument that is no later than the subject.
+
+    A product is as closed as the most closed of its inputs: what belongs to another
+    proposal, and is not open, would hide the product from the subject's own team.
+    """
     if subject.start_time is None:
         return None
-    in_time = Q(start_time__lte=subject.start_time)
-    return fitting.filter(in_time).order_by("-start_time", "-registered_at", "-id").first()
+    same = Q(proposal=OuterRef("proposal")) | Q(
+        proposal__isnull=True, instrument=OuterRef("instrument")
+    )
+    shared = Guard.objects.filter(same, dataset=subject)
+    of_others = Guard.objects.filter(~Exists(shared), dataset=OuterRef("pk"))
+    fitting = Dataset.objects.filter(
+        Exists(visible_datasets(AnonymousUser()).filter(pk=OuterRef("pk"))) | ~Exists(of_others),
+        content=content,
+        instrument=subject.instrument_id,
+        start_time__lte=subject.start_time,
+    )
+    return fitting.order_by("-start_time", "-registered_at", "-id").first()

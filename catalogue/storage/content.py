@@ -1,6 +1,7 @@
 """Files under their own sha256: nothing is ever overwritten, equal bytes are kept once."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from catalogue.storage.local import hash_file, sync_folder
@@ -45,8 +46,9 @@ def keep_bytes(root: Path, content: bytes, sha256: str) -> str:
     target = root / content_key(sha256)
     if not (target.is_file() and hash_file(target) == sha256):
         staging = root / "staging"
-        staging.mkdir(parents=True, exist_ok=True)
-        part = staging / f"{sha256}.{os.getpid()}"
-        part.write_bytes(content)
-        adopt(root, part, sha256)
+        staging.mkdir(exist_ok=True)  # not its parents: an unmounted disk stays away
+        with tempfile.TemporaryDirectory(dir=staging) as folder:
+            part = Path(folder, sha256)
+            part.write_bytes(content)
+            adopt(root, part, sha256)
     return content_key(sha256)

@@ -70,6 +70,8 @@ class LocalStore:
         if self._is_done(target, source, sha256):
             return
         part = target.with_name(f".part-{sha256}")
+        if not self.root.is_dir():
+            raise StoreError(self.slug, "its folder is not there. Ask the operator to mount it.")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with part.open("a+b") as writer:

@@ -84,7 +84,7 @@ class DaskHandle:
             return None
         except KilledWorker:
             return self._lost("The Dask worker died under the run.")
-        except (CancelledError, OSError, RuntimeError) as error:
+        except (CancelledError, OSError, RuntimeError, ValueError) as error:
             return self._lost(f"The engine lost the run ({type(error).__name__}).")
         # The result may overtake the last log lines.
         self._ended.wait(_STRAGGLERS_S)

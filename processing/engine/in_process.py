@@ -1,11 +1,22 @@
 """The engine for tests and single machines: a thread per attempt, nothing else."""
 
+import logging
 import threading
 from collections import deque
 
 from processing.engine.base import Handle
 from processing.engine.supervisor import supervise
-from processing.ticket import Event, Outcome, Ticket
+from processing.ticket import Event, Failure, Outcome, Ticket
+
+_log = logging.getLogger(__name__)
+
+_LOST = Outcome(
+    failure=Failure(
+        reason="lost",
+        code="engine-lost",
+        message="The supervisor of the run failed; the worker's log says why. It is tried again.",
+    )
+)
 
 
 class InProcessHandle:
@@ -20,12 +31,15 @@ class InProcessHandle:
         self._thread.start()
 
     def _run(self, ticket: Ticket) -> None:
-        self._outcome = supervise(ticket, self._events.append, self._cancelled.is_set)
-        self._done.set()
+        try:
+            self._outcome = supervise(ticket, self._events.append, self._cancelled.is_set)
+        except (OSError, RuntimeError, ValueError):
+            _log.exception("The supervisor of processing run %s failed", ticket.uuid)
+        finally:
+            self._done.set()  # nobody waits for ever
 
     def wait(self, timeout_s: float) -> Outcome | None:
-        self._done.wait(timeout_s)
-        return self._outcome
+        return (self._outcome or _LOST) if self._done.wait(timeout_s) else None
 
     def events(self) -> list[Event]:
         return [self._events.popleft() for _ in range(len(self._events))]

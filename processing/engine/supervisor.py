@@ -54,7 +54,8 @@ def supervise(
     """
     try:
         _clear_earlier_attempts(ticket)
-        ticket.staging.mkdir(parents=True)
+        ticket.staging.parent.mkdir(exist_ok=True)  # not its parents: an unmounted disk stays away
+        ticket.staging.mkdir()
         child = _Child(ticket, emit)
         stopped = child.watch(is_cancelled)
         outcome = child.outcome or Outcome(failure=child.explain_death())

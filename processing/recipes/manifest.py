@@ -87,9 +87,9 @@ class Manifest(_Document):
             if name not in properties
         ]
         faults += [
-            ParameterFault(f"#/parameters/{name}", "must be a finite number")
-            for name, value in given.items()
-            if not _is_finite(value)
+            ParameterFault(f"#/parameters/{name}", fault)
+            for name, value in known.items()
+            if (fault := _find_unstorable(value))
         ]
         if faults:
             raise RecipeParameterError(faults)
@@ -99,12 +99,24 @@ class Manifest(_Document):
         }
 
 
-def _is_finite(value: JsonValue) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
+def _find_unstorable(value: JsonValue) -> str:
+    """Say what JSON Schema lets pass and no database or canonical text can hold."""
     if isinstance(value, list):
-        return all(_is_finite(item) for item in value)
-    return True
+        return next(filter(None, map(_find_unstorable, value)), "")
+    if isinstance(value, dict):
+        return _find_unstorable([*value, *value.values()])
+    if isinstance(value, str) and any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in value):
+        return "must be plain text, without zero bytes"
+    if isinstance(value, int | float) and not _is_finite(value):
+        return "must be a finite number"
+    return ""
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return False
 
 
 def _normalise(value: JsonValue, schema: dict[str, Any]) -> JsonValue:

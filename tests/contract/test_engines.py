@@ -44,6 +44,8 @@ def ticket(tmp_path: Path) -> Callable[..., Ticket]:
         digest = hashlib.sha256(BODY).hexdigest()
         file = TicketFile(path="scan.bin", location=scan, size=len(BODY), sha256=digest)
         manifest = recipe.manifest
+        results = tmp_path / "results"
+        results.mkdir(exist_ok=True)
         return Ticket(
             uuid="7b1f4f3e-0000-4000-8000-000000000001",
             fence=fence,
@@ -59,7 +61,7 @@ def ticket(tmp_path: Path) -> Callable[..., Ticket]:
             clock="2026-11-21T12:00:00+00:00",
             seed=1,
             limits=manifest.resources,
-            content_store=tmp_path / "store-of-results",
+            content_store=results,
         )
 
     return write
@@ -169,6 +171,26 @@ def test_what_a_recipe_prints_is_log_and_breaks_no_report(
 def test_a_recipe_gets_no_secret(engine: Engine, ticket: Callable[..., Ticket]) -> None:
     _, events = finish(engine.submit(ticket(recipes.misbehave, how="secret")))
     assert "no secret" in [e.text for e in events if isinstance(e, LogLine)]
+
+
+def test_a_supervisor_that_fails_itself_loses_the_attempt_and_hangs_nobody(
+    engine: Engine, ticket: Callable[..., Ticket]
+) -> None:
+    impossible = ticket(recipes.copy_scan).model_copy(update={"content_store": Path("/\x00")})
+    outcome, _ = finish(engine.submit(impossible))
+    assert outcome.failure is not None
+    assert (outcome.failure.reason, outcome.failure.code) == ("lost", "engine-lost")
+
+
+def test_a_store_of_results_that_is_not_mounted_waits_for_the_operator(
+    engine: Engine, ticket: Callable[..., Ticket]
+) -> None:
+    one = ticket(recipes.copy_scan)
+    one.content_store.rmdir()
+    outcome, _ = finish(engine.submit(one))
+    assert outcome.failure is not None
+    assert (outcome.failure.reason, outcome.failure.code) == ("disk", "no-storage")
+    assert not one.content_store.exists(), "a mount point is not filled behind the mount's back"
 
 
 def test_an_input_that_changed_since_registration_is_refused(

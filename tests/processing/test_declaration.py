@@ -119,6 +119,8 @@ def test_what_is_no_longer_declared_is_removed_or_reported(write: Write) -> None
         ('"posix", root = "raw"', '"tape", root = "raw"', 8, "storage.raw.kind", "posix"),
         ("products = {", "results = {", 7, "storage", "named products"),
         ("PaNET01101", "PaNET99999", 14, "instrument.id13.techniques", "not loaded"),
+        ('store = "raw"', 'store = "archive"', 18, "ingest.id13.store", "read_only"),
+        ('"{proposal}/id13', '"{2d}/id13', 19, "ingest.id13.watch", "letters"),
         ('store = "raw"', 'store = "tape"', 18, "ingest.id13.store", "not declared"),
         ("P3Y", "3 years", 22, "embargo.default.period", "P3Y or P6M"),
         ('recipe = "xrd-map"', 'recipe = "xrd-mop"', 25, "product.xrd-map.recipe", "installed"),

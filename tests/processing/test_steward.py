@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from catalogue.models import Dataset
+from catalogue.models import Dataset, Guard, Proposal
 from catalogue.places import content_folder
 from catalogue.storage.content import keep_bytes
 from processing import leases
@@ -66,6 +66,22 @@ def test_the_geometry_is_the_newest_that_is_no_later_than_the_scan(
     reconcile()
     run = ProcessingRun.objects.get()
     assert run.inputs.get(role="geometry").dataset.title == "Geometry 11:00"
+
+
+def test_the_geometry_of_another_proposal_would_hide_the_product_and_is_not_picked(
+    world: World, rule: ProductRule
+) -> None:
+    a_geometry(world, NOON - timedelta(hours=3))
+    other = Proposal.objects.create(facility=world.facility, number="hg-200", title="Other")
+    theirs = a_dataset(
+        world, content="poni", start_time=NOON - timedelta(hours=1), proposal=other, title="Theirs"
+    )
+    a_dataset(world, start_time=NOON)
+    reconcile()
+    assert ProcessingRun.objects.get().inputs.get(role="geometry").dataset.title == "Geometry 09:00"
+    Guard.objects.filter(dataset=theirs).update(opens_on=NOON.date())
+    reconcile()  # now it is open, and newer
+    assert Product.objects.get().processing_run.inputs.get(role="geometry").dataset == theirs
 
 
 def test_a_better_geometry_that_comes_late_makes_a_new_product(
