@@ -198,3 +198,28 @@ def test_a_workspace_holds_within_its_block_only(tmp_path: Path) -> None:
     with working_in(Workspace(tmp_path)) as work:
         assert workspace() is work
     assert workspace() is not work
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("note", "a\x00b"),
+        ("note", "\ud800"),
+        ("table", {"deep": [math.nan]}),
+        ("table", {"a\x00": 1}),
+        ("width", 10**400),
+    ],
+)
+def test_what_no_database_can_hold_is_refused_though_a_schema_lets_it_pass(
+    name: str, given: Any
+) -> None:
+    properties = {
+        "note": {"type": "string", "default": ""},
+        "table": {"type": "object", "default": {}},
+        "width": {"type": "number", "default": 1.0},
+    }
+    schema = {"type": "object", "additionalProperties": False, "properties": properties}
+    manifest = MANIFEST.model_copy(update={"parameters": schema})
+    with pytest.raises(RecipeParameterError) as refused:
+        manifest.validate_parameters({name: given})
+    assert [fault.name for fault in refused.value.faults] == [name]
