@@ -25,7 +25,7 @@ from processing.ticket import Failure, Outcome, Ticket
 
 _END = "end"
 _STRAGGLERS_S = 2.0
-_CONNECT_S = "10s"
+_CONNECT_S = "5s"
 _LOSSES = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.work-stealing": False,

@@ -8,10 +8,12 @@ from typing import Any
 
 import psutil
 import pytest
+from distributed import LocalCluster
 
 from processing.engine.base import Engine, Handle
 from processing.engine.dask_cluster import DaskEngine
 from processing.engine.in_process import InProcessEngine
+from processing.errors import EngineError
 from processing.recipes.base import Recipe
 from processing.ticket import (
     Event,
@@ -210,6 +212,27 @@ def test_other_packages_than_those_of_the_run_key_wait_for_the_operator(
     outcome, _ = finish(engine.submit(one))
     assert outcome.failure is not None
     assert outcome.failure.reason == "environment"
+
+
+def test_runs_go_to_the_scheduler_that_is_named(ticket: Callable[..., Ticket]) -> None:
+    with LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+    ) as cluster:
+        engine = DaskEngine(cluster.scheduler_address, 1)
+        try:
+            outcome, events = finish(engine.submit(ticket(recipes.copy_scan)))
+        finally:
+            engine.close()
+    assert outcome.failure is None
+    assert "step 1" in [event.text for event in events if isinstance(event, LogLine)]
+
+
+def test_a_scheduler_that_does_not_answer_is_named() -> None:
+    with pytest.raises(EngineError, match=r"127\.0\.0\.1:9"):
+        DaskEngine("tcp://127.0.0.1:9", 1)
 
 
 def _words(process: psutil.Process) -> list[str]:

@@ -38,7 +38,8 @@ def _install() -> bool:
         ["apt-get", "update", "-qq"],
         ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"],
     )
-    quiet = {"DEBIAN_FRONTEND": "noninteractive", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    # What apt needs to know of this machine, a proxy for instance, is in the environment.
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}  # noqa: TID251
     return all(
         subprocess.run(command, check=False, env=quiet, stdout=subprocess.DEVNULL).returncode == 0
         for command in commands
