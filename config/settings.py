@@ -24,7 +24,7 @@ def _secret(name: str, default_file: Path) -> str:
     file = Path(named) if named else default_file
     if named or file.is_file():
         return file.read_text().strip()
-    return ""  # check catalogue.E001 tells what to do
+    return ""
 
 
 def _flag(name: str, *, default: bool) -> bool:
@@ -36,6 +36,7 @@ def _flag(name: str, *, default: bool) -> bool:
 PALIMPSEST_DATA = Path(os.environ.get("PALIMPSEST_DATA") or BASE / "var").absolute()
 
 # Security.
+# Without one manage.py makes a key, and a web server refuses to start.
 SECRET_KEY = _secret("PALIMPSEST_SECRET_KEY", PALIMPSEST_DATA / "secret-key") or "unset"
 DEBUG = _flag("PALIMPSEST_DEBUG", default=False)
 ALLOWED_HOSTS = os.environ.get("PALIMPSEST_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
