@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -23,6 +24,9 @@ def say(sentence: str) -> None:
 
 
 def main() -> None:
+    if not _is_free(_PORT):
+        say(f"Port {_PORT} is in use: is another demo running? Stop it, then call make demo again.")
+        sys.exit(1)
     data = Path(os.environ["PALIMPSEST_DATA"]).absolute()  # noqa: TID251 - set by the Makefile
     data.mkdir(parents=True, exist_ok=True)
     stage = Stage(data, say)
@@ -48,6 +52,11 @@ def main() -> None:
     finally:
         say("Stopping: runs under way go back into the queue.")
         services.stop()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent
 _STOP_S = 20.0
 _RESTART_S = 1.0
+_LONGEST_PAUSE_S = 60.0
 
 
 @dataclass
@@ -21,6 +22,7 @@ class _Service:
     name: str
     command: list[str]
     process: subprocess.Popen[bytes] | None = None
+    deaths: int = 0
 
 
 class Services:
@@ -73,12 +75,18 @@ class Services:
             )
 
     def _keep_running(self) -> None:
-        """Start again whatever dies: the work it had goes on with the next one."""
+        """Start again whatever dies, ever more slowly: its work goes on with the next one."""
         while not self.stopping.wait(_RESTART_S):
             for service in self._services:
                 if service.process is not None and service.process.poll() is not None:
-                    self.say(f"The {service.name} has died; starting it again.")
-                    self._start(service)
+                    service.deaths += 1
+                    pause = min(2.0**service.deaths, _LONGEST_PAUSE_S)
+                    self.say(
+                        f"The {service.name} has died; starting it again in {pause:.0f} s. "
+                        f"{self.log.name} in the data folder says why."
+                    )
+                    if not self.stopping.wait(pause):
+                        self._start(service)
 
     def pid_of(self, name: str) -> int:
         process = next(service.process for service in self._services if service.name == name)
