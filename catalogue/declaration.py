@@ -29,6 +29,7 @@ from catalogue.panet import SUBSET
 from catalogue.places import CONTENT
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_LONGEST_MONTHS = 1200
 _PERIOD = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?")
 
 
@@ -45,6 +46,8 @@ def read_months(period: str) -> int:
     if not found or not any(found.groups()):
         raise ValueError("must be a period of years and months, such as P3Y or P6M")
     years, months = (int(part or 0) for part in found.groups())
+    if 12 * years + months > _LONGEST_MONTHS:
+        raise ValueError("must be a century at most; for data that never open leave them closed")
     return 12 * years + months
 
 
@@ -180,7 +183,12 @@ class Locator:
 
 def check(sections: CatalogueSections, locator: Locator) -> list[DeclarationFault]:
     """Return what the sections say of each other that cannot be true."""
-    found = [*_check_needed(sections), *_check_instruments(sections), *_check_rules(sections)]
+    found = [
+        *_check_needed(sections),
+        *_check_what_has_data(sections),
+        *_check_instruments(sections),
+        *_check_rules(sections),
+    ]
     return [
         DeclarationFault(".".join(path), locator.line_of(path), reason) for path, reason in found
     ]
@@ -196,6 +204,13 @@ def _check_needed(sections: CatalogueSections) -> _Found:
         yield ("storage", CONTENT), "results are written here: it cannot be read_only"
     if "default" not in sections.embargo:
         yield ("embargo",), "a policy named default is needed: [embargo.default]"
+
+
+def _check_what_has_data(sections: CatalogueSections) -> _Found:
+    """Refuse another id for the facility: its datasets would stay behind with the old one."""
+    known = Facility.objects.exclude(slug=sections.facility.id).first()
+    if known is not None:
+        yield ("facility", "id"), f"this database belongs to the facility {known.slug}"
 
 
 def _check_instruments(sections: CatalogueSections) -> _Found:
@@ -308,11 +323,21 @@ def sync(model: type[models.Model], what: str, slug: str, values: dict[str, Any]
     differing = {name: value for name, value in values.items() if getattr(row, name) != value}
     if not differing:
         return []
-    detail = ", ".join(f"{name}: {getattr(row, name)} -> {v}" for name, v in differing.items())
+    detail = ", ".join(
+        _tell_difference(name, getattr(row, name), value) for name, value in differing.items()
+    )
     for name, value in differing.items():
         setattr(row, name, value)
     row.save()
     return [Change("change", f"{what} {slug}", detail)]
+
+
+def _tell_difference(name: str, old: Any, new: Any) -> str:
+    """Name old and new; of tables only the keys that differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
+        return ", ".join(f"{name}.{key}: {old.get(key)} -> {new.get(key)}" for key in keys)
+    return f"{name}: {old} -> {new}"
 
 
 def remove_undeclared(

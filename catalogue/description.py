@@ -42,6 +42,7 @@ class FoundFile(_Found):
     size: int
     sha256: str
     media_type: str
+    modified_ns: int | None = None
 
 
 class Description(_Found):

@@ -1,6 +1,7 @@
 """From a declared store to the code that reads and writes it."""
 
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from django.db.models import QuerySet
 
@@ -62,6 +63,22 @@ def local_path(file: DataFile) -> Path:
     if path is None or not path.is_file():
         raise StoreError(file.store.slug, f"{file.path} is not there. Restore it from a copy.")
     return path
+
+
+def open_file(file: DataFile) -> BinaryIO:
+    """
+    Open a registered file for reading, whatever its store.
+
+    Raises
+    ------
+    StoreError
+        If it is not there just now, or has not the size with which it was registered.
+    """
+    store = store_behind(file.store)
+    if store.size(file.key) != file.size:
+        reason = f"{file.path} is gone or has changed since it was registered. Restore it."
+        raise StoreError(file.store.slug, reason)
+    return store.open(file.key)
 
 
 def picture_path(sha256: str) -> Path:

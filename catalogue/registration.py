@@ -260,6 +260,7 @@ def _add_files(
             size=file.size,
             sha256=file.sha256,
             media_type=file.media_type,
+            modified_ns=file.modified_ns if isinstance(file, FoundFile) else None,
             store=store,
             key=key,
         )

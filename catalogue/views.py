@@ -35,7 +35,7 @@ from catalogue.forms import Chip, RegistrationForm, list_chips, read_lists
 from catalogue.ingest import register_path
 from catalogue.lineage import origin, uses
 from catalogue.models import Activity, Parameter
-from catalogue.places import locate, picture_path, store_behind
+from catalogue.places import locate, open_file, picture_path
 from catalogue.search import Query, count_facets, find, read_query
 
 PAGE = 20
@@ -191,7 +191,7 @@ def send_file(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
     etag = f'"{file.sha256}"'
     if unchanged := get_conditional_response(request, etag=etag):
         return unchanged
-    reader = store_behind(file.store).open(file.key)
+    reader = open_file(file)
     response = FileResponse(
         reader,
         as_attachment=True,

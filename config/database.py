@@ -83,11 +83,15 @@ def leave(data: Path, patience_s: float = 15.0) -> bool:
     while _held:
         os.close(_held.pop())
     deadline = time.monotonic() + patience_s
-    while _has_guardian(data / "postgres"):
-        if time.monotonic() > deadline:
-            return False  # somebody else uses it still
+    folder = data / "postgres"
+    while time.monotonic() < deadline:
+        # Under the lock of those who start it: a look must not scare off a new guardian.
+        with (folder / "start.lock").open("a") as start:
+            fcntl.flock(start, fcntl.LOCK_EX)
+            if not _has_guardian(folder):
+                return True
         time.sleep(_POLL_S)
-    return True
+    return False  # somebody else uses it still
 
 
 def _has_guardian(folder: Path) -> bool:
@@ -160,6 +164,7 @@ class _Server:
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             check=False,
+            stdout=subprocess.DEVNULL,  # what goes wrong is told on the other channel
             env={"LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": os.defpath},
             **identity,
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.views.defaults import page_not_found
+from django.views.defaults import page_not_found, server_error
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -213,6 +213,19 @@ def answer_unknown_address(request: HttpRequest, exception: Exception) -> HttpRe
         "detail": "There is nothing at this address. GET /api/v1/schema/ lists those there are.",
     }
     return JsonResponse(problem, status=404, content_type=CONTENT_TYPE)
+
+
+def answer_own_fault(request: HttpRequest) -> HttpResponse:
+    """Answer a bug, in the language of whoever asks, without telling of our insides."""
+    if not request.path.startswith("/api/"):
+        return server_error(request)
+    problem = {
+        "type": "about:blank",
+        "status": 500,
+        "title": "Internal Server Error",
+        "detail": "This is the server's fault. Tell its operator the time and the address.",
+    }
+    return JsonResponse(problem, status=500, content_type=CONTENT_TYPE)
 
 
 def list_problems(request: HttpRequest) -> HttpResponse:

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from config.problems import list_problems
 
 handler404 = "config.problems.answer_unknown_address"
+handler500 = "config.problems.answer_own_fault"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("catalogue.urls")),
     path("", include("processing.urls")),

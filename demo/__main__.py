@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+import httpx
 from django.core.management import CommandError
 
 from config.database import EmbeddedDatabaseError
@@ -43,8 +44,10 @@ def main() -> None:
         signal.signal(number, lambda *_: stopping.set())
     services.start()
     try:
-        stage.wait_for_product(stopping, _PRODUCT_S)
-        if not stopping.is_set():
+        is_made = stage.wait_for_product(stopping, _PRODUCT_S)
+        if not (is_made or stopping.is_set()):
+            say(f"The map is not made yet; {services.log} may say why. The pages work meanwhile.")
+        if not stopping.is_set() and _is_served(stopping):
             say(f"Ready: http://127.0.0.1:{_PORT}/  Sign in as ines, password {PASSWORD}.")
             say(f"The map: http://127.0.0.1:{_PORT}{stage.product_address()}")
             say("Ctrl-C stops everything; a second start finds everything as it was.")
@@ -52,6 +55,20 @@ def main() -> None:
     finally:
         say("Stopping: runs under way go back into the queue.")
         services.stop()
+
+
+def _is_served(stopping: threading.Event) -> bool:
+    """Wait for the first page."""
+    for _ in range(60):
+        try:
+            httpx.get(f"http://127.0.0.1:{_PORT}/sign-in/", timeout=5).raise_for_status()
+        except httpx.HTTPError:
+            if stopping.wait(1):
+                return False
+        else:
+            return True
+    say("The web server does not answer; services.log in the data folder says why.")
+    return False
 
 
 def _is_free(port: int) -> bool:

@@ -44,6 +44,7 @@ class Services:
         self.say = say
         self.stopping = threading.Event()
         manage = [sys.executable, str(CHECKOUT / "manage.py")]
+        self._keeper = threading.Thread(target=self._keep_running, daemon=True)
         self._services = [
             _Service(
                 "web",
@@ -61,7 +62,7 @@ class Services:
     def start(self) -> None:
         for service in self._services:
             self._start(service)
-        threading.Thread(target=self._keep_running, daemon=True).start()
+        self._keeper.start()
 
     def _start(self, service: _Service) -> None:
         with self.log.open("ab") as log:
@@ -95,6 +96,8 @@ class Services:
     def stop(self) -> None:
         """End all of them, kindly first; return when they are gone."""
         self.stopping.set()
+        if self._keeper.is_alive():
+            self._keeper.join()  # it may be about to start one again
         running = [service.process for service in self._services if service.process]
         for process in running:
             _signal(process, signal.SIGTERM)

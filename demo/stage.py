@@ -121,8 +121,8 @@ class Stage:
         ]
         _command("register", *paths)
 
-    def wait_for_product(self, stopping: threading.Event, patience_s: float) -> None:
-        """Tell what the steward's product is doing until it is made and archived."""
+    def wait_for_product(self, stopping: threading.Event, patience_s: float) -> bool:
+        """Tell what the steward's product is doing; true once it is made and archived."""
         from processing.models import ArchiveCopy, Product  # noqa: PLC0415 - needs Django
 
         self.say("Product: the steward finds that the rule wants a map, and launches xrd-map.")
@@ -132,12 +132,13 @@ class Stage:
         while time.monotonic() < deadline and not stopping.wait(0.5):
             if archived.exists():
                 self.say("Archive: the map was copied, read back and proved by its sha256.")
-                return
+                return True
             product = Product.objects.select_related("processing_run").first()
             news = _describe(product) if product else "the steward has not looked yet"
             if news != told:
                 self.say(f"        {news}")
                 told = news
+        return False
 
     def product_address(self) -> str:
         """Return the address of the map's page."""

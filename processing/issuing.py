@@ -54,7 +54,11 @@ def _describe(dataset: Dataset) -> TicketInput:
         title=dataset.title,
         files=tuple(
             TicketFile(
-                path=file.path, location=local_path(file), size=file.size, sha256=file.sha256
+                path=file.path,
+                location=local_path(file),
+                size=file.size,
+                sha256=file.sha256,
+                modified_ns=file.modified_ns,
             )
             for file in dataset.files.select_related("store")
         ),

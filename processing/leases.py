@@ -23,7 +23,7 @@ UPDATE processing_processingrun
               WHERE state = 'queued' AND not_before <= clock_timestamp()
               ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED)
    AND state = 'queued'
-RETURNING id, fence
+RETURNING id, fence, attempt
 """
 
 _BEAT = """
@@ -40,7 +40,7 @@ UPDATE processing_processingrun
        not_before = clock_timestamp(),
        finished_at = CASE WHEN cancel_requested OR attempt >= max_attempts
                           THEN clock_timestamp() END,
-       problem = %(problem)s
+       problem = CASE WHEN attempt >= max_attempts THEN %(final)s ELSE %(lost)s END::jsonb
  WHERE state = 'running' AND lease_until < clock_timestamp()
 RETURNING uuid, state
 """
@@ -61,6 +61,13 @@ _LOST = Failure(
     message="The worker did not answer any more; another one takes the run up again.",
 )
 
+_GIVEN_UP = _LOST.model_copy(
+    update={
+        "message": "The worker died in every attempt, so there will be no other. Ask the operator "
+        "to look at the workers, then launch again."
+    }
+)
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -68,6 +75,7 @@ class Claim:
 
     run_id: int
     fence: int
+    attempt: int = 1
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,8 @@ def beat(held: Claim, lease_s: float) -> Beat:
 def reap() -> list[tuple[str, str]]:
     """Put runs whose lease has ended back into the queue, or end them; (uuid, state) each."""
     with connection.cursor() as cursor:
-        cursor.execute(_REAP, {"problem": _LOST.model_dump_json()})
+        texts = {"lost": _LOST.model_dump_json(), "final": _GIVEN_UP.model_dump_json()}
+        cursor.execute(_REAP, texts)
         return [(str(uuid), state) for uuid, state in cursor.fetchall()]
 
 

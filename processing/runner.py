@@ -21,6 +21,7 @@ from typing import TextIO
 
 from catalogue.errors import RefusedFileError
 from catalogue.hdf5 import check_dataset
+from catalogue.storage.local import hash_file
 from processing.recipes.base import Input, Recipe, RecipeError, Workspace, working_in
 from processing.ticket import (
     Event,
@@ -29,6 +30,7 @@ from processing.ticket import (
     Outcome,
     OutputFile,
     Ticket,
+    TicketFile,
     TicketInput,
 )
 
@@ -149,7 +151,7 @@ def _lay_out(ticket: Ticket, role: str, position: int, given: TicketInput) -> In
     folder = ticket.staging / "inputs" / role / str(position)
     links = []
     for file in given.files:
-        if not file.location.is_file() or file.location.stat().st_size != file.size:
+        if not _is_as_registered(file):
             message = (
                 f"{file.path} of {given.title} is gone or has changed since it was registered. "
                 "Restore it, or register the new file as its own dataset."
@@ -161,6 +163,18 @@ def _lay_out(ticket: Ticket, role: str, position: int, given: TicketInput) -> In
         links.append(link)
     check_dataset({file.path: file.location for file in given.files})
     return Input(links, given.digest)
+
+
+def _is_as_registered(file: TicketFile) -> bool:
+    """Compare size and time of change, and the checksum where the time differs."""
+    if not file.location.is_file():
+        return False
+    status = file.location.stat()
+    if status.st_size != file.size:
+        return False
+    if file.modified_ns in {None, status.st_mtime_ns}:
+        return True
+    return hash_file(file.location) == file.sha256
 
 
 def _as_arguments(ticket: Ticket) -> dict[str, object]:

@@ -14,7 +14,7 @@ from processing.errors import ProcessingError
 from processing.lifecycle import bind_product
 from processing.models import ProcessingRun, Product, ProductRule
 from processing.resolution import matching_datasets, resolve
-from processing.submission import key_of, read_manifest, submit_for_rule
+from processing.submission import find_run, key_of, read_manifest, submit_for_rule
 
 _log = logging.getLogger(__name__)
 
@@ -66,13 +66,21 @@ def _reconcile_product(product: Product, rule: ProductRule, subject: Dataset, do
 
 
 def _is_settled(product: Product, rule: ProductRule, inputs: dict[str, list[Dataset]]) -> bool:
-    """Say whether the bound run is the wanted one; a failed one waits for a person."""
+    """
+    Say whether there is nothing to ask for.
+
+    A wanted run that failed or was cancelled is not tried again by itself: it waits
+    until a person has launched the same, and then takes that.
+    """
     run = product.processing_run
     if run is None or product.blocked:
         return False
     checked = read_manifest(rule.recipe).validate_parameters(rule.parameters)
     _, run_key = key_of(rule.recipe, inputs, checked)
-    return run.run_key == run_key
+    if run.run_key != run_key:
+        return False
+    has_ended_badly = run.state in {State.FAILED, State.CANCELLED}
+    return not has_ended_badly or find_run(run_key, inputs) is None
 
 
 def _block(product: Product, reason: str) -> None:

@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from catalogue.access import Person, may_process, visible_datasets
 from catalogue.digests import canonical_json, sha256_of_text
-from catalogue.errors import NotPermittedError
-from catalogue.models import Dataset, User
+from catalogue.errors import NotPermittedError, StoreError
+from catalogue.models import DataFile, Dataset, User
+from catalogue.places import store_behind
 from processing.errors import RecipeInputError, UnknownRecipeError
 from processing.models import ProcessingRun, ProductRule, Recipe, RunInput
 from processing.recipes.manifest import InputSlot, JsonObject, Manifest
@@ -191,7 +192,27 @@ def find_result(run_key: str, inputs: Inputs) -> ProcessingRun | None:
     succeeded = ProcessingRun.objects.filter(
         run_key=run_key, scope=scope_of(inputs), state=ProcessingRun.State.SUCCEEDED
     )
-    return succeeded.order_by("-id").first()
+    return next((run for run in succeeded.order_by("-id") if _has_its_bytes(run)), None)
+
+
+def find_run(run_key: str, inputs: Inputs) -> ProcessingRun | None:
+    """Return the run that has made or is making a result, None if nobody is."""
+    live = ProcessingRun.objects.filter(
+        run_key=run_key, scope=scope_of(inputs), state__in=["queued", "running"]
+    )
+    return find_result(run_key, inputs) or live.first()
+
+
+def _has_its_bytes(run: ProcessingRun) -> bool:
+    """Say whether all output files are in their store, whole: else they are made again."""
+    files = DataFile.objects.filter(dataset__generated_by__activity=run.activity_id)
+    try:
+        return all(
+            store_behind(file.store).size(file.key) == file.size
+            for file in files.select_related("store")
+        )
+    except StoreError:
+        return True  # a store that is away for a while has not lost anything
 
 
 def scope_of(inputs: Inputs) -> str:
@@ -230,13 +251,9 @@ def _submit(
     document, run_key = key_of(recipe, inputs, checked)
     # A live run may end between two looks, hence the loop; it settles at once.
     for _ in range(_TRIES):
-        if known := find_result(run_key, inputs):
-            return Submission(known, is_reused=True)
-        live = ProcessingRun.objects.filter(
-            run_key=run_key, scope=scope_of(inputs), state__in=["queued", "running"]
-        )
-        if run := live.first():
-            return Submission(run, is_joined=True)
+        if run := find_run(run_key, inputs):
+            is_reused = run.state == ProcessingRun.State.SUCCEEDED
+            return Submission(run, is_reused=is_reused, is_joined=not is_reused)
         row = ProcessingRun(
             recipe=recipe,
             parameters=checked,

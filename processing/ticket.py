@@ -51,12 +51,18 @@ class _Document(BaseModel):
 
 
 class TicketFile(_Document):
-    """One input file: its registered relative name and where its bytes are."""
+    """
+    One input file: its registered relative name and where its bytes are.
+
+    ``modified_ns`` is its time of change when it was hashed, None where files never
+    change.
+    """
 
     path: str
     location: Path
     size: int
     sha256: str
+    modified_ns: int | None = None
 
 
 class TicketInput(_Document):

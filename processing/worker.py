@@ -23,7 +23,7 @@ from processing.errors import EngineError, LeaseLostError
 from processing.issuing import issue_ticket
 from processing.leases import Claim
 from processing.lifecycle import record_events, settle
-from processing.ticket import Failure, Outcome, Ticket
+from processing.ticket import Failure, LogLine, Outcome, Ticket
 
 _log = logging.getLogger(__name__)
 
@@ -31,9 +31,15 @@ _IDLE_S = 0.2
 _LOOK_S = 0.2
 _BEAT_S = 1.0  # often: a beat also learns of a wish to cancel
 _GOODBYE_S = 15.0
+_ENGINE_AWAY_S = 5.0
 _DATABASE_AWAY = (OperationalError, InterfaceError)
 
 Answer = TypeVar("Answer")
+
+
+def _broken(error: Exception) -> Failure:
+    message = f"The worker itself failed ({type(error).__name__}); its log says why."
+    return Failure(reason="lost", code="engine-lost", message=message)
 
 
 class Worker:
@@ -88,6 +94,9 @@ class Worker:
             _Attempt(held, self.engine, self.lease_s, self.stopping).go()
         except LeaseLostError as error:
             _log.warning("%s", error)
+        except Exception as error:  # noqa: BLE001 - a thread's border: who else gives the run back?
+            _log.exception("Watching processing run %s failed", held.run_id)
+            leases.release(held, _broken(error), wait_s=_ENGINE_AWAY_S, counts=True)
         finally:
             connection.close()
 
@@ -108,11 +117,16 @@ class _Attempt:
     def go(self) -> None:
         try:
             ticket = self._patiently(lambda: issue_ticket(self.held))
+            if self.held.attempt > 1:
+                again = f"Attempt {self.held.attempt}: the one before ended without a result."
+                record_events(self.held, [LogLine(level="warning", text=again)])
             outcome = self._attend(self.engine.submit(ticket), ticket)
         except StoreError as error:
             outcome = Outcome(failure=Failure(reason="disk", code="no-storage", message=str(error)))
         except EngineError as error:
-            outcome = Outcome(failure=Failure(reason="lost", code="no-engine", message=str(error)))
+            waiting = Failure(reason="lost", code="engine-lost", message=str(error))
+            leases.release(self.held, waiting, wait_s=_ENGINE_AWAY_S, counts=False)
+            return
         if outcome is not None:
             result = outcome
             self._patiently(lambda: settle(self.held, result))

@@ -97,6 +97,9 @@ class DataFile(models.Model):
     size = models.BigIntegerField()
     sha256 = models.CharField(max_length=64)
     media_type = models.CharField(max_length=100)
+    # When it was hashed it had this time of change; null in the content store, where
+    # nothing changes. Another one means: hash again before believing the checksum.
+    modified_ns = models.BigIntegerField(null=True, blank=True)
     store = models.ForeignKey(Store, models.PROTECT)
     key = models.CharField(max_length=1200)  # where in the store
 

@@ -87,9 +87,14 @@ def hash_files(
             )
             raise refused("file-changing", reason, name)
         media_type = _MEDIA_TYPES.get(place.suffix.lower(), "application/octet-stream")
-        size = stamps[name].size
         found.append(
-            FoundFile(path=name, size=size, sha256=digest.hexdigest(), media_type=media_type)
+            FoundFile(
+                path=name,
+                size=stamps[name].size,
+                sha256=digest.hexdigest(),
+                media_type=media_type,
+                modified_ns=stamps[name].modified_ns,
+            )
         )
     return tuple(found)
 

@@ -45,14 +45,22 @@ class LocalStore:
 
     def open(self, key: str) -> BinaryIO:
         """Open a file for reading."""
+        path = self._inside(key)
         try:
-            return self._path(key).open("rb")
+            return path.open("rb")
         except OSError as error:
             raise self._unavailable(error) from error
 
     def local_path(self, key: str) -> Path | None:
-        """Return the path of a key."""
-        return self._path(key)
+        """Return the path of a key, with no link of its way leading out of the store."""
+        return self._inside(key)
+
+    def _inside(self, key: str) -> Path:
+        """Follow the links of a path: what was a file once may be a link by now."""
+        path = self._path(key).resolve()
+        if not path.is_relative_to(self.root.resolve()):
+            raise StoreError(self.slug, f"{key} leads out of the store. Restore the file.")
+        return path
 
     def put(
         self, source: Path, key: str, *, sha256: str, on_block: Callable[[], None] = idle

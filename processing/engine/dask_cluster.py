@@ -1,19 +1,21 @@
 """
 Dask as transport: an embedded LocalCluster, or the scheduler named by configuration.
 
-Only JSON travels, no pickled recipe. Dask retries nothing by itself: a task lost with
-its worker is a lost attempt, and the lease decides what comes next.
+Only JSON travels, no pickled recipe. Dask is told to retry nothing by itself: a task
+lost with its worker is a lost attempt, and the lease decides what comes next.
 """
 
 import logging
 import threading
-from asyncio import CancelledError
 from collections import deque
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 import dask
 from distributed import Client, Event, LocalCluster, get_client, get_worker
+from distributed.client import ClosedClientError
 from distributed.scheduler import KilledWorker
 from pydantic import TypeAdapter
 
@@ -36,6 +38,11 @@ _event: TypeAdapter[RunEvent] = TypeAdapter(RunEvent)
 
 def _topic(ticket_uuid: str, fence: int) -> str:
     return f"processing-run-{ticket_uuid}-{fence}"
+
+
+def _retry_nothing(dask_scheduler: Any) -> None:
+    """Make a worker's death the end of its task: Dask would run it again elsewhere."""
+    dask_scheduler.allowed_failures = 0
 
 
 def supervise_task(ticket_json: str, name: str) -> str:
@@ -84,7 +91,7 @@ class DaskHandle:
             return None
         except KilledWorker:
             return self._lost("The Dask worker died under the run.")
-        except (CancelledError, OSError, RuntimeError, ValueError) as error:
+        except (CancelledError, ClosedClientError, OSError, RuntimeError, ValueError) as error:
             return self._lost(f"The engine lost the run ({type(error).__name__}).")
         # The result may overtake the last log lines.
         self._ended.wait(_STRAGGLERS_S)
@@ -100,13 +107,15 @@ class DaskHandle:
         return Outcome(failure=failure)
 
     def _forget(self) -> None:
-        self._client.unsubscribe_topic(self._name)
+        with suppress(ClosedClientError, OSError, RuntimeError, ValueError):
+            self._client.unsubscribe_topic(self._name)
 
     def events(self) -> list[RunEvent]:
         return [self._events.popleft() for _ in range(len(self._events))]
 
     def cancel(self) -> None:
-        Event(f"cancel-{self._name}", client=self._client).set()
+        with suppress(ClosedClientError, OSError, RuntimeError):  # gone: nothing to stop
+            Event(f"cancel-{self._name}", client=self._client).set()
 
 
 class DaskEngine:
@@ -123,29 +132,44 @@ class DaskEngine:
     """
 
     def __init__(self, scheduler: str, slots: int) -> None:
+        self._scheduler = scheduler
         self._cluster: Any = None
         dask.config.set(_LOSSES)
+        logging.getLogger("distributed").setLevel(logging.ERROR)
+        if not scheduler:
+            self._cluster = LocalCluster(
+                n_workers=slots,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                # The scheduler's page cannot be left out, only kept to any free port.
+                scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+                silence_logs=logging.ERROR,
+                memory_limit=None,  # the supervisor's limits count, per run
+            )
+        self._client = self._connect()
+
+    def _connect(self) -> Client:
         try:
-            if not scheduler:
-                self._cluster = LocalCluster(
-                    n_workers=slots,
-                    threads_per_worker=1,
-                    processes=True,
-                    host="127.0.0.1",
-                    # The scheduler's page cannot be left out, only kept to any free port.
-                    scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-                    silence_logs=logging.ERROR,
-                    memory_limit=None,  # the supervisor's limits count, per run
-                )
-            self._client = Client(self._cluster or scheduler, timeout=_CONNECT_S)
-        except OSError as error:
+            client = Client(self._cluster or self._scheduler, timeout=_CONNECT_S)
+            # Of a scheduler that somebody else started, too.
+            client.run_on_scheduler(_retry_nothing)
+        except (OSError, RuntimeError, ClosedClientError) as error:
             raise EngineError(
-                f"No Dask scheduler answers at {scheduler or 'this machine'}. Start it, or "
+                f"No Dask scheduler answers at {self._scheduler or 'this machine'}. Start it, or "
                 "unset PALIMPSEST_SCHEDULER to use an embedded cluster."
             ) from error
+        return client
 
     def submit(self, ticket: Ticket) -> Handle:
-        return DaskHandle(self._client, ticket)
+        """Start an attempt; after a restart of the scheduler, connect to the new one."""
+        if self._client.status != "running":
+            self._client.close()
+            self._client = self._connect()
+        try:
+            return DaskHandle(self._client, ticket)
+        except (OSError, RuntimeError, ClosedClientError) as error:
+            raise EngineError("The Dask scheduler has just gone away.") from error
 
     def close(self) -> None:
         self._client.close()

@@ -28,6 +28,12 @@ _GRACE_S = 5.0
 _LONGEST_LINE = 4000
 _MOST_LINES = 10_000
 
+_RUN_TWICE = Failure(
+    reason="lost",
+    code="engine-lost",
+    message="The engine has started this attempt twice. It is tried again.",
+)
+
 _report: TypeAdapter[Event | Outcome] = TypeAdapter(Event | Outcome)
 
 
@@ -52,10 +58,14 @@ def supervise(
         Outputs with size and sha256, their files in the content store; or a failure.
         The staging folder is gone in either case.
     """
+    child: _Child | None = None
     try:
         _clear_earlier_attempts(ticket)
         ticket.staging.parent.mkdir(exist_ok=True)  # not its parents: an unmounted disk stays away
-        ticket.staging.mkdir()
+        try:
+            ticket.staging.mkdir()
+        except FileExistsError:
+            return Outcome(failure=_RUN_TWICE)
         child = _Child(ticket, emit)
         stopped = child.watch(is_cancelled)
         outcome = child.outcome or Outcome(failure=child.explain_death())
@@ -67,7 +77,8 @@ def supervise(
     except OSError as error:
         return Outcome(failure=_storage_failure(error))
     finally:
-        shutil.rmtree(ticket.staging, ignore_errors=True)
+        if child is not None:  # else the folder is another's
+            shutil.rmtree(ticket.staging, ignore_errors=True)
 
 
 class _Child:
@@ -268,4 +279,5 @@ def _storage_failure(error: OSError) -> Failure:
 def _clear_earlier_attempts(ticket: Ticket) -> None:
     """Remove what killed attempts of the same run have left: only this one can publish."""
     for folder in ticket.staging.parent.glob(f"{ticket.uuid}.*"):
-        shutil.rmtree(folder, ignore_errors=True)
+        if int(folder.suffix.lstrip(".")) < ticket.fence:
+            shutil.rmtree(folder, ignore_errors=True)

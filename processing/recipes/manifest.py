@@ -151,6 +151,9 @@ def _describe(error: ValidationError) -> ParameterFault:
         "type": f"must be of type {value}",
         "enum": "must be one of " + ", ".join(map(str, value if isinstance(value, list) else [])),
         "required": error.message,
+        "maxLength": f"must have at most {value} characters",
+        "minItems": f"must have at least {value} values",
+        "maxItems": f"must have at most {value} values",
     }
     if error.validator == "anyOf" and error.context:
         branch = next((c for c in error.context if c.validator != "type"), None)

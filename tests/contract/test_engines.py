@@ -1,6 +1,8 @@
 """What every engine must do; the recipes run in processes of their own."""
 
 import hashlib
+import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -184,6 +186,48 @@ def test_a_supervisor_that_fails_itself_loses_the_attempt_and_hangs_nobody(
     assert (outcome.failure.reason, outcome.failure.code) == ("lost", "engine-lost")
 
 
+def test_an_input_edited_in_place_is_found_by_its_time_and_checksum(
+    engine: Engine, ticket: Callable[..., Ticket]
+) -> None:
+    one = ticket(recipes.copy_scan)
+    (given,) = one.inputs["scan"]
+    (file,) = given.files
+    stamp = file.location.stat().st_mtime_ns
+    stamped = file.model_copy(update={"modified_ns": stamp})
+    inputs = {"scan": (given.model_copy(update={"files": (stamped,)}),)}
+    one = one.model_copy(update={"inputs": inputs})
+    os.utime(file.location, ns=(stamp, stamp + 1))  # touched: the same bytes are still good
+    assert finish(engine.submit(one))[0].failure is None
+    file.location.write_bytes(BODY[::-1])  # as long as before
+    outcome, _ = finish(engine.submit(one))
+    assert outcome.failure is not None
+    assert outcome.failure.code == "input-changed"
+
+
+def test_a_late_attempt_leaves_the_newer_one_alone(
+    engine: Engine, ticket: Callable[..., Ticket]
+) -> None:
+    newer = ticket(recipes.copy_scan, fence=7)
+    newer.staging.mkdir(parents=True)
+    older = newer.staging.with_name(f"{newer.uuid}.2")
+    older.mkdir()
+    outcome, _ = finish(engine.submit(ticket(recipes.copy_scan, fence=3)))
+    assert outcome.failure is None
+    assert newer.staging.exists()
+    assert not older.exists()
+
+
+def test_the_same_attempt_twice_is_a_lost_one(
+    engine: Engine, ticket: Callable[..., Ticket]
+) -> None:
+    one = ticket(recipes.copy_scan)
+    one.staging.mkdir(parents=True)  # somebody works there
+    outcome, _ = finish(engine.submit(one))
+    assert outcome.failure is not None
+    assert outcome.failure.reason == "lost"
+    assert one.staging.exists()
+
+
 def test_a_store_of_results_that_is_not_mounted_waits_for_the_operator(
     engine: Engine, ticket: Callable[..., Ticket]
 ) -> None:
@@ -228,6 +272,31 @@ def test_runs_go_to_the_scheduler_that_is_named(ticket: Callable[..., Ticket]) -
             engine.close()
     assert outcome.failure is None
     assert "step 1" in [event.text for event in events if isinstance(event, LogLine)]
+
+
+def test_after_a_restart_of_the_scheduler_runs_go_on(ticket: Callable[..., Ticket]) -> None:
+    where: dict[str, Any] = {
+        "n_workers": 1,
+        "threads_per_worker": 1,
+        "host": "127.0.0.1",
+        "scheduler_kwargs": {"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+        "silence_logs": logging.CRITICAL,
+    }
+    first = LocalCluster(**where)
+    engine = DaskEngine(first.scheduler_address, 1)
+    port = int(first.scheduler_address.rpartition(":")[2])
+    handle = engine.submit(ticket(recipes.copy_scan, steps=100, pause_s=1.0))
+    assert handle.wait(2.0) is None
+    first.close()
+    outcome, _ = finish(handle)
+    assert outcome.failure is not None
+    assert outcome.failure.reason == "lost"
+    with LocalCluster(**where, scheduler_port=port):
+        try:
+            again, _ = finish(engine.submit(ticket(recipes.copy_scan, fence=2)))
+        finally:
+            engine.close()
+    assert again.failure is None
 
 
 def test_a_scheduler_that_does_not_answer_is_named() -> None:

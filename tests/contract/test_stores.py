@@ -111,6 +111,22 @@ def test_a_key_never_leaves_the_store(
         make_store().put(source, key, sha256=SHA256)
 
 
+def test_a_file_that_has_become_a_link_out_of_the_store_is_not_followed(
+    make_store: Callable[..., Store], source: Path, tmp_path: Path
+) -> None:
+    store = make_store()
+    store.put(source, "a/map.nxs", sha256=SHA256)
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"x" * len(BODY))
+    placed = tmp_path / "archive" / "a" / "map.nxs"
+    placed.unlink()
+    placed.symlink_to(secret)
+    with pytest.raises(StoreError, match="leads out"):
+        store.open("a/map.nxs")
+    with pytest.raises(StoreError, match="leads out"):
+        store.local_path("a/map.nxs")
+
+
 def test_a_read_only_store_refuses_to_be_written(
     make_store: Callable[..., Store], source: Path
 ) -> None:

@@ -112,6 +112,18 @@ def test_the_same_wish_again_is_answered_by_the_known_result(world: World) -> No
     assert ProcessingRun.objects.count() == 1
 
 
+def test_a_result_whose_bytes_are_gone_is_made_again(world: World) -> None:
+    run = a_run(world)
+    settle(claim(), an_outcome())
+    (product,) = outputs_of(ProcessingRun.objects.get(pk=run.pk))
+    local_path(product.files.get()).unlink()
+    inputs = {row.role: [row.dataset] for row in run.inputs.all()}
+    again = submit(world.ines, a_recipe(), inputs, {})
+    assert not again.is_reused
+    settle(claim(), an_outcome())
+    assert local_path(product.files.get()).read_bytes() == b"a map", "and the old one has it too"
+
+
 def test_two_presses_of_launch_give_one_run(world: World) -> None:
     run = a_run(world)
     inputs = {row.role: [row.dataset] for row in run.inputs.all()}

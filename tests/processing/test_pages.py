@@ -1,5 +1,6 @@
 """Pages of processing, as a browser without JavaScript receives them."""
 
+import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,10 @@ def succeed(run: ProcessingRun, world: World) -> Dataset:
     """End a run as the engine would, with one derived dataset."""
     used = {row.role: [row.dataset] for row in run.inputs.order_by("id")}
     file = DerivedFile("map.nxs", 18_000_000, "a" * 64, "application/x-hdf5", "store/aa/a")
+    place = Path(world.products.root, file.key)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.touch()
+    os.truncate(place, file.size)  # a result is one whose bytes are there
     activity = register_derived(
         ActivityRecord(
             title="Integrate",

@@ -3,6 +3,7 @@
 import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -13,6 +14,7 @@ from processing import leases
 from processing.lifecycle import settle
 from processing.models import ArchiveCopy, ProcessingRun, Product, ProductRule
 from processing.steward import reconcile
+from processing.submission import submit
 from processing.ticket import Failure, Outcome, OutputFile
 from tests.builders import World, a_dataset, a_recipe
 
@@ -119,11 +121,28 @@ def test_a_failed_product_waits_for_a_person(world: World, rule: ProductRule) ->
     assert ProcessingRun.objects.count() == 1
 
 
+@pytest.mark.parametrize("reason", ["input", "cancelled"])
+def test_what_a_person_launches_after_a_failure_fulfils_the_product(
+    world: World, rule: ProductRule, reason: Literal["input", "cancelled"]
+) -> None:
+    geometry = a_geometry(world, NOON - timedelta(hours=1))
+    scan = a_dataset(world, start_time=NOON)
+    reconcile()
+    held = leases.claim("worker", 60)
+    assert held is not None
+    settle(held, Outcome(failure=Failure(reason=reason, code="code", message="A sentence.")))
+    reconcile()
+    inputs = {"scan": [scan], "geometry": [geometry]}
+    again = submit(world.ines, rule.recipe, inputs, {"bins": 500}).processing_run
+    finish_the_run()
+    reconcile()
+    assert Product.objects.get().processing_run == again
+    assert ArchiveCopy.objects.get().state == "archived"
+
+
 def test_a_product_that_a_person_has_made_before_is_taken_over(
     world: World, rule: ProductRule
 ) -> None:
-    from processing.submission import submit  # noqa: PLC0415 - the person's way in
-
     geometry = a_geometry(world, NOON - timedelta(hours=1))
     scan = a_dataset(world, start_time=NOON)
     inputs = {"scan": [scan], "geometry": [geometry]}
@@ -163,6 +182,20 @@ def test_an_archive_that_is_away_is_tried_again_later(world: World, rule: Produc
     root.mkdir()
     ArchiveCopy.objects.update(not_before=NOON)  # its time has come
     assert reconcile().copied == 1
+
+
+def test_an_archive_that_is_not_mounted_is_not_filled_behind_the_mount(
+    world: World, rule: ProductRule
+) -> None:
+    a_geometry(world, NOON - timedelta(hours=1))
+    a_dataset(world, start_time=NOON)
+    reconcile()
+    finish_the_run()
+    root = Path(world.archive.root)
+    root.rename(root.with_name("unplugged"))
+    assert reconcile().copied == 0
+    assert not root.exists()
+    assert "mount" in ArchiveCopy.objects.get().problem
 
 
 def test_a_copy_whose_steward_was_killed_is_taken_up_again(world: World, rule: ProductRule) -> None:
