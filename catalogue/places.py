@@ -76,7 +76,10 @@ def open_file(file: DataFile) -> BinaryIO:
     """
     store = store_behind(file.store)
     if store.size(file.key) != file.size:
-        reason = f"{file.path} is gone or has changed since it was registered. Restore it."
+        reason = (
+            f"{file.path} is gone or has changed since it was registered. "
+            "Ask the operator to restore it."
+        )
         raise StoreError(file.store.slug, reason)
     return store.open(file.key)
 

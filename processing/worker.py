@@ -96,7 +96,7 @@ class Worker:
             _log.warning("%s", error)
         except Exception as error:  # noqa: BLE001 - a thread's border: who else gives the run back?
             _log.exception("Watching processing run %s failed", held.run_id)
-            leases.release(held, _broken(error), wait_s=_ENGINE_AWAY_S, counts=True)
+            settle(held, Outcome(failure=_broken(error)))
         finally:
             connection.close()
 
