@@ -1,11 +1,13 @@
 """Rules are kept true by looking at everything and remembering nothing."""
 
 import hashlib
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
 import pytest
+from django.db import connection
 
 from catalogue.models import Dataset, Guard, Proposal
 from catalogue.places import content_folder
@@ -16,7 +18,7 @@ from processing.models import ArchiveCopy, ProcessingRun, Product, ProductRule
 from processing.steward import reconcile
 from processing.submission import submit
 from processing.ticket import Failure, Outcome, OutputFile
-from tests.builders import World, a_dataset, a_recipe
+from tests.builders import World, a_dataset, a_recipe, a_world
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -216,3 +218,36 @@ def test_a_rule_that_is_manual_launches_nothing(world: World, rule: ProductRule)
     a_geometry(world, NOON - timedelta(hours=1))
     a_dataset(world, start_time=NOON)
     assert reconcile().submitted == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_stewards_at_once_do_no_harm(tmp_path: Path, transactional_db: None) -> None:
+    world = a_world(tmp_path)
+    ProductRule.objects.create(
+        slug="xrd-map", recipe=a_recipe(), selection={"kind": "raw"}, subject="scan",
+        inputs={"geometry": {"content": "poni"}}, keep="fresh", archive=world.archive,
+    )  # fmt: skip
+    a_geometry(world, NOON - timedelta(hours=1))
+    for _ in range(3):
+        a_dataset(world, start_time=NOON)
+
+    def look() -> None:
+        try:
+            reconcile()
+        finally:
+            connection.close()
+
+    def both_look() -> None:
+        stewards = [threading.Thread(target=look) for _ in range(4)]
+        for steward in stewards:
+            steward.start()
+        for steward in stewards:
+            steward.join()
+
+    both_look()
+    assert ProcessingRun.objects.count() == 3
+    for number in range(3):
+        finish_the_run(f"map {number}".encode())
+    both_look()
+    assert ProcessingRun.objects.count() == 3
+    assert [copy.state for copy in ArchiveCopy.objects.all()] == ["archived"] * 3
