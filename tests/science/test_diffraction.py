@@ -204,7 +204,7 @@ def test_a_flipped_frame_with_its_orientation_declared_is_the_same(
     undeclared = an_integrator(poni).integrate(flip(frame)).intensity
 
     both = np.isfinite(straight) & np.isfinite(declared)
-    np.testing.assert_allclose(declared[both], straight[both], rtol=1e-3)
+    np.testing.assert_allclose(declared[both], straight[both], rtol=1e-6)
     deviation = np.nanmedian(np.abs(undeclared - straight) / straight)
     assert deviation > 0.05
 
