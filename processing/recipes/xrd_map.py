@@ -243,6 +243,10 @@ def _lay_out(
     if stated is None and motors:
         stated = shape_from_positions(motors[0].values, motors[1].values)
     raster = Raster(*choose_shape(stack.n_frames, asked, stated), zigzag)
+    work.log(
+        f"{stack.n_frames} frames of {stack.shape[0]} x {stack.shape[1]} pixels for a map of "
+        f"{raster.slow} x {raster.fast} positions"
+    )
     if stack.n_frames < raster.positions:
         work.warn(
             f"The scan stopped early: {stack.n_frames} frames for {raster.positions} positions. "
