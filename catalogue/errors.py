@@ -11,6 +11,7 @@ What the catalogue refuses.
     ├── ContentChangedError     registered files are there again with other bytes
     ├── RegistrationError       a description that cannot become a dataset
     ├── DeclarationError        facility.toml is wrong at one line
+    ├── BusyError               too many at once; the same later
     └── StoreError              bytes cannot be read or written just now
         └── ChecksumError       bytes differ from what the catalogue knows
 
@@ -127,6 +128,12 @@ class DeclarationError(CatalogueError):
 
     def __str__(self) -> str:
         return "\n".join(str(fault) for fault in self.faults)
+
+
+class BusyError(CatalogueError):
+    def __init__(self, act: str) -> None:
+        self.act = act
+        super().__init__(f"The server is busy: it cannot {act} just now. Try again in a minute.")
 
 
 class StoreError(CatalogueError):

@@ -2,6 +2,9 @@
 
 import hashlib
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -10,13 +13,17 @@ from django.db import transaction
 
 from catalogue.access import Person, registrable_instruments, require_may_register
 from catalogue.description import Description, Progress
-from catalogue.errors import NotPermittedError, RegistrationError, StoreError
+from catalogue.errors import BusyError, NotPermittedError, RegistrationError, StoreError
 from catalogue.models import EmbargoPolicy, IngestRule, Instrument, Proposal, Store, Technique, User
 from catalogue.places import keep_picture, raw_stores
 from catalogue.readers.child import read_in_child
 from catalogue.registration import RawOrigin, Registered, register_raw
 
 _PLACEHOLDER = re.compile(r"\{([^\W\d]\w*)\}")
+
+
+_MOST_READERS = 2
+_turns = threading.BoundedSemaphore(_MOST_READERS)
 
 
 @dataclass(frozen=True)
@@ -63,11 +70,12 @@ def register_path(
     chosen = _choose_instrument(place, instrument)
     # Before anything is read: naming one's own instrument opens no other's data.
     _require_staff(person, chosen, place.rule.instrument if place.rule else None)
-    description = read_in_child(
-        place.path,
-        progress=progress,
-        required=tuple(place.rule.required_fields) if place.rule else (),
-    )
+    with _turn_of(person):
+        description = read_in_child(
+            place.path,
+            progress=progress,
+            required=tuple(place.rule.required_fields) if place.rule else (),
+        )
     named = _instrument_named_by(description)
     _require_staff(person, named)
     chosen = chosen or named or _refuse_unnamed(description)
@@ -91,6 +99,20 @@ def register_path(
         if registered.is_new and picture:
             keep_picture(picture, origin.thumbnail)
     return registered
+
+
+@contextmanager
+def _turn_of(person: Person | None) -> Iterator[None]:
+    """Let few web requests read at once: a reader takes a core, the pages need the rest."""
+    if person is None:
+        yield
+        return
+    if not _turns.acquire(blocking=False):
+        raise BusyError("read more files at once")
+    try:
+        yield
+    finally:
+        _turns.release()
 
 
 def _refuse_outsiders(person: Person | None) -> None:

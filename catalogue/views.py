@@ -25,6 +25,7 @@ from catalogue.access import (
     registrable_instruments,
 )
 from catalogue.errors import (
+    BusyError,
     ContentChangedError,
     NotPermittedError,
     RefusedFileError,
@@ -39,6 +40,7 @@ from catalogue.places import locate, open_file, picture_path
 from catalogue.search import Query, count_facets, find, read_query
 
 PAGE = 20
+_REFUSALS = (RefusedFileError, RegistrationError, ContentChangedError, StoreError, BusyError)
 FILES_PER_PAGE = 100
 _MOST_WAYS_OUT = 5
 
@@ -122,7 +124,7 @@ def register_dataset(request: HttpRequest) -> HttpResponse:
                 instrument=wish["instrument"],
                 proposal=wish["proposal"],
             )
-        except (RefusedFileError, RegistrationError, ContentChangedError, StoreError) as error:
+        except _REFUSALS as error:
             form.refuse(error)
         else:
             said = "Registered." if registered.is_new else "These files were registered already."

@@ -42,6 +42,7 @@ TYPES: dict[type[Exception], ProblemType] = {
     catalogue.ContentChangedError: ProblemType("content-changed", 409, "Other content"),
     catalogue.RegistrationError: ProblemType("registration", 422, "Cannot be registered"),
     catalogue.DeclarationError: ProblemType("declaration", 422, "facility.toml has faults"),
+    catalogue.BusyError: ProblemType("busy", 503, "Too many at once"),
     catalogue.StoreError: ProblemType("no-storage", 503, "A store is not available"),
     catalogue.ChecksumError: ProblemType("checksum", 409, "The bytes have changed"),
     processing.ProcessingError: ProblemType("processing", 400, "Processing refuses this"),

@@ -6,9 +6,13 @@ was killed costs nothing, and a second one is harmless.
 """
 
 import logging
+import re
+import shutil
+import time
 from dataclasses import dataclass
 
 from catalogue.models import Dataset
+from catalogue.places import content_folder
 from processing.archiving import copy_due, request_copies
 from processing.errors import ProcessingError
 from processing.lifecycle import bind_product
@@ -19,6 +23,9 @@ from processing.submission import find_run, key_of, read_manifest, submit_for_ru
 _log = logging.getLogger(__name__)
 
 State = ProcessingRun.State
+
+_LEFT_FOR_S = 24 * 3600.0
+_RUN_FOLDER = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}\.\d{1,9}")
 
 
 @dataclass
@@ -40,7 +47,23 @@ def reconcile() -> Pass:
             done.wanted += 1
             _reconcile_product(product, rule, subject, done)
     done.copied = copy_due()
+    clear_staging()
     return done
+
+
+def clear_staging() -> int:
+    """Remove what killed attempts have left, a day after nobody works there any more."""
+    staging = content_folder() / "staging"
+    removed = 0
+    for folder in staging.glob("*.*") if staging.is_dir() else ():
+        uuid, _, fence = folder.name.rpartition(".")
+        is_old = time.time() - folder.stat().st_mtime > _LEFT_FOR_S
+        if not (is_old and _RUN_FOLDER.fullmatch(folder.name)):
+            continue
+        if not ProcessingRun.objects.filter(uuid=uuid, fence=fence, state=State.RUNNING).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            removed += 1
+    return removed
 
 
 def _reconcile_product(product: Product, rule: ProductRule, subject: Dataset, done: Pass) -> None:

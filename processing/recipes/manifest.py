@@ -58,7 +58,6 @@ class Manifest(_Document):
     outputs: dict[str, OutputSlot]
     resources: Limits
     environment: Environment
-    deterministic: bool = True
 
     @property
     def digest(self) -> str:

@@ -13,7 +13,9 @@ from django.http import QueryDict
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from catalogue.errors import BusyError
 from catalogue.forms import list_chips, read_lists
+from catalogue.ingest import register_path
 from catalogue.models import Activity, DataFile, Dataset
 from catalogue.registration import ActivityRecord, DerivedDataset, DerivedFile, register_derived
 from catalogue.search import count_facets, read_query
@@ -395,3 +397,29 @@ def test_who_may_not_register_is_told_who_may(
     assert page.status_code == 403
     assert "the staff of its instrument" in text_of(page)
     assert "Register raw data" not in text_of(client_of(name).get("/"))
+
+
+def test_two_web_requests_read_at_once_and_a_third_is_told_to_come_back(world: World) -> None:
+    paths = [
+        Path(write_nexus_scan(Path(world.raw.root) / f"ceria_{number}.h5", proposal="hg-172"))
+        for number in range(3)
+    ]
+    refused: list[BusyError] = []
+
+    def register(number: int) -> None:
+        def while_it_is_read(done: int, _total: int) -> None:
+            if done == 0 and number < 2:
+                register(number + 1)
+
+        try:
+            register_path(
+                paths[number], person=world.ivo, instrument="id13", progress=while_it_is_read
+            )
+        except BusyError as error:
+            refused.append(error)
+
+    register(0)
+    assert Dataset.objects.count() == 2
+    assert "Try again in a minute" in str(refused[0])
+    register(2)
+    assert Dataset.objects.count() == 3, "the turn was given back"

@@ -1,10 +1,13 @@
 """Rules are kept true by looking at everything and remembering nothing."""
 
 import hashlib
+import os
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -15,10 +18,10 @@ from catalogue.storage.content import keep_bytes
 from processing import leases
 from processing.lifecycle import settle
 from processing.models import ArchiveCopy, ProcessingRun, Product, ProductRule
-from processing.steward import reconcile
+from processing.steward import clear_staging, reconcile
 from processing.submission import submit
 from processing.ticket import Failure, Outcome, OutputFile
-from tests.builders import World, a_dataset, a_recipe, a_world
+from tests.builders import World, a_dataset, a_recipe, a_run, a_world
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -211,6 +214,25 @@ def test_a_copy_whose_steward_was_killed_is_taken_up_again(world: World, rule: P
     )
     assert reconcile().copied == 1
     assert ArchiveCopy.objects.get().fence == 2
+
+
+def test_what_killed_attempts_left_is_removed_a_day_later_and_nothing_else(world: World) -> None:
+    run = a_run(world)
+    assert leases.claim("worker", 60) is not None
+    staging = Path(world.products.root, "staging")
+    long_ago = time.time() - 2 * 24 * 3600
+    living, dead, young, foreign = (
+        staging / name for name in (f"{run.uuid}.1", f"{run.uuid}.0", f"{uuid4()}.4", "notes.old")
+    )
+    for folder in (living, dead, young, foreign):
+        folder.mkdir(parents=True)
+    for folder in (living, dead, foreign):
+        os.utime(folder, (long_ago, long_ago))
+    assert clear_staging() == 1
+    assert not dead.exists()
+    assert living.exists(), "somebody works there"
+    assert young.exists()
+    assert foreign.exists(), "it is not ours"
 
 
 def test_a_rule_that_is_manual_launches_nothing(world: World, rule: ProductRule) -> None:
