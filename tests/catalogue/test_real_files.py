@@ -1,5 +1,6 @@
 """Files that facilities and the NeXus committee wrote; they lie beside the checkout."""
 
+import csv
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from catalogue.description import Description
 from catalogue.errors import RefusedFileError
+from catalogue.panet import SUBSET
 from catalogue.readers.child import read_in_child
 from catalogue.readers.nexus import TECHNIQUES
 
@@ -101,3 +103,11 @@ def test_every_hinted_technique_is_in_panet() -> None:
     table = (FOLDER.parent / "PaNET.csv").read_text(encoding="utf-8")
     hinted = {it for pair in TECHNIQUES.values() for it in pair if it}
     assert [it for it in hinted if f"PaNET/{it}," not in table] == []
+
+
+def test_every_technique_that_a_reader_hints_at_is_shipped_under_its_official_name() -> None:
+    with (FOLDER.parent / "PaNET.csv").open(encoding="utf-8", newline="") as table:
+        official = {row[1].rpartition("/")[2]: row[2].strip() for row in csv.reader(table)}
+    hinted = {pid for pair in TECHNIQUES.values() for pid in pair if pid}
+    assert hinted <= set(SUBSET)
+    assert {pid: official.get(pid) for pid in SUBSET} == SUBSET
