@@ -23,7 +23,7 @@ from processing.errors import EngineError, LeaseLostError
 from processing.issuing import issue_ticket
 from processing.leases import Claim
 from processing.lifecycle import record_events, settle
-from processing.ticket import Failure, LogLine, Outcome, Ticket
+from processing.ticket import Event, Failure, LogLine, Outcome, Ticket
 
 _log = logging.getLogger(__name__)
 
@@ -113,6 +113,7 @@ class _Attempt:
         self.stopping = stopping
         self.held_until = time.monotonic() + lease_s
         self.next_beat = 0.0
+        self.unwritten: list[Event] = []
 
     def go(self) -> None:
         try:
@@ -138,16 +139,21 @@ class _Attempt:
                 self._give_back(handle)
                 return None
             try:
-                record_events(self.held, handle.events())
+                self._write_down(handle)
                 self._beat(handle)
             except _DATABASE_AWAY:
                 connection.close()
             if time.monotonic() > self.held_until:
                 handle.cancel()
                 raise LeaseLostError(ticket.uuid, self.held.fence)
-        rest = handle.events()
-        self._patiently(lambda: record_events(self.held, rest))
+        self._patiently(lambda: self._write_down(handle))
         return outcome
+
+    def _write_down(self, handle: Handle) -> None:
+        """Write what the attempt has said; while the database is away it is kept here."""
+        self.unwritten += handle.events()
+        record_events(self.held, self.unwritten)
+        self.unwritten = []
 
     def _beat(self, handle: Handle) -> None:
         now = time.monotonic()

@@ -121,6 +121,8 @@ def test_a_worker_outlives_a_break_of_the_database(world: World, start_worker: S
         )
     wait_for(run, lambda row: row.is_final, "final")
     assert (run.state, run.attempt) == ("succeeded", 1)
+    said = [text for text in run.log.values_list("text", flat=True) if text.startswith("step")]
+    assert said == [f"step {number}" for number in range(1, 7)], "each line once, none lost"
 
 
 def test_a_lost_file_of_the_raw_store_waits_for_the_operator(
