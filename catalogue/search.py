@@ -33,10 +33,6 @@ class Query:
     text: str = ""
     chosen: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    @property
-    def is_empty(self) -> bool:
-        return not self.text.strip() and not any(self.chosen.values())
-
 
 @dataclass(frozen=True)
 class FacetValue:

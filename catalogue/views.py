@@ -50,10 +50,6 @@ Arguments = ParamSpec("Arguments")
 View = Callable[Concatenate[HttpRequest, Arguments], HttpResponseBase]
 
 
-class HtmxRequest(HttpRequest):
-    htmx: HtmxDetails
-
-
 def personal(view: View[Arguments]) -> View[Arguments]:
     """Keep replies that depend on the person, and on htmx, out of shared caches."""
 

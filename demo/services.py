@@ -89,10 +89,6 @@ class Services:
                     if not self.stopping.wait(pause):
                         self._start(service)
 
-    def pid_of(self, name: str) -> int:
-        process = next(service.process for service in self._services if service.name == name)
-        return process.pid if process else 0
-
     def stop(self) -> None:
         """End all of them, kindly first; return when they are gone."""
         self.stopping.set()

@@ -143,13 +143,6 @@ def cancel(person: Person, run: ProcessingRun) -> None:
         raise ProcessingRunEndedError(str(run.uuid), run.state)
 
 
-def outputs_of(run: ProcessingRun) -> list[Dataset]:
-    """Return the derived datasets of a run, none unless it has succeeded."""
-    if run.activity_id is None:
-        return []
-    return list(Dataset.objects.filter(generated_by__activity=run.activity_id).order_by("id"))
-
-
 def _end(held: Claim, state: State, outcome: Outcome) -> None:
     ended = ProcessingRun.objects.filter(
         pk=held.run_id, fence=held.fence, state=State.RUNNING

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import dask
 import psutil
 import pytest
 from distributed import LocalCluster
@@ -272,6 +273,36 @@ def test_runs_go_to_the_scheduler_that_is_named(ticket: Callable[..., Ticket]) -
             engine.close()
     assert outcome.failure is None
     assert "step 1" in [event.text for event in events if isinstance(event, LogLine)]
+
+
+def test_a_scheduler_of_others_runs_nothing_twice_either(ticket: Callable[..., Ticket]) -> None:
+    with (
+        # As a scheduler is that somebody else has started, with Dask's own default.
+        dask.config.set({"distributed.scheduler.allowed-failures": 3}),
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+    ):
+        engine = DaskEngine(cluster.scheduler_address, 1)
+        try:
+            handle = engine.submit(ticket(recipes.copy_scan, steps=100, pause_s=1.0))
+            seen: list[Event] = []
+            deadline = time.monotonic() + 20
+            while not any(isinstance(event, Progress) for event in seen):
+                assert time.monotonic() < deadline
+                assert handle.wait(0.1) is None
+                seen += handle.events()
+            os.kill(cluster.workers[0].pid, 9)
+            outcome, _ = finish(handle)
+        finally:
+            engine.close()
+    assert outcome.failure is not None
+    assert outcome.failure.reason == "lost"
+    assert "The Dask worker died" in outcome.failure.message, "and nobody began anew"
 
 
 def test_after_a_restart_of_the_scheduler_runs_go_on(ticket: Callable[..., Ticket]) -> None:

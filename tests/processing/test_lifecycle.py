@@ -15,11 +15,15 @@ from catalogue.storage.content import keep_bytes
 from processing import leases
 from processing.errors import ProcessingRunEndedError
 from processing.leases import Claim
-from processing.lifecycle import cancel, outputs_of, settle
+from processing.lifecycle import cancel, settle
 from processing.models import ProcessingRun
 from processing.submission import submit
 from processing.ticket import Failure, Outcome, OutputFile, Quantity
 from tests.builders import World, a_dataset, a_recipe, a_run
+
+
+def outputs_of(run: ProcessingRun) -> list[Dataset]:
+    return list(Dataset.objects.filter(generated_by__activity=run.activity_id).order_by("id"))
 
 
 def claim() -> Claim:
