@@ -73,6 +73,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "template_partials",
     "rest_framework",
+    "knox",
     "drf_spectacular",
     "catalogue",
     "processing",
@@ -131,6 +132,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "config.problems.respond",
 }
+KNOX_TOKEN_MODEL = "catalogue.ApiToken"
 SPECTACULAR_SETTINGS = {
     "TITLE": "Palimpsest",
     "DESCRIPTION": "Datasets, processing runs and derived products with their provenance.",
