@@ -1,22 +1,39 @@
 """
 Who may see what, and from when: the only place that decides.
 
-Every reader of datasets starts here. Hidden and absent are the same: 404.
+Every reader of datasets starts here. Seeing the page and reading the bytes are two
+questions: a policy may show the metadata of closed data. Hidden and absent are the same:
+404. Data open by the clock; nothing has to run for that.
 """
 
-import calendar
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
+from enum import StrEnum
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.db.models import DateField, Exists, F, Func, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
 
-from catalogue.errors import NotPermittedError, UnknownDatasetError, UnknownFileError
-from catalogue.models import DataFile, Dataset, Guard, Instrument, Membership, User
+from catalogue.errors import (
+    EmbargoError,
+    NotPermittedError,
+    RetractedError,
+    UnknownDatasetError,
+    UnknownFileError,
+)
+from catalogue.models import (
+    DataFile,
+    Dataset,
+    Guard,
+    Guest,
+    Instrument,
+    Membership,
+    Tombstone,
+    User,
+)
 
 Person = User | AnonymousUser
 
@@ -29,66 +46,104 @@ class LocalToday(Func):
     output_field = DateField()
 
 
+class State(StrEnum):
+    """How closed data are; retraction lies across."""
+
+    COLLECTING = "collecting"  # nobody knows yet when they end
+    EMBARGOED = "embargoed"
+    EXTENDED = "extended"
+    PROPRIETARY = "proprietary"
+    OPEN = "open"
+    RELEASED_EARLY = "released-early"
+
+
 @dataclass(frozen=True)
 class AccessState:
     """How closed a dataset is today; ``opens_on`` is None where nothing says when."""
 
-    is_open: bool
+    state: State
     opens_on: date | None
 
-
-def opening_date(base: datetime, months: int, timezone: str) -> date:
-    """
-    Return the first open day: months by the calendar after a local date.
-
-    Parameters
-    ----------
-    base : datetime
-        Aware instant from which the embargo counts.
-    months : int
-        Length of the embargo; a day that the last month lacks becomes its last day.
-    timezone : str
-        IANA name of the facility's zone, in which days begin.
-
-    Returns
-    -------
-    date
-        Open from 00:00 of this day, in the facility's zone.
-    """
-    local = base.astimezone(ZoneInfo(timezone)).date()
-    years, month = divmod(local.month - 1 + months, 12)
-    year, month = local.year + years, month + 1
-    return date(year, month, min(local.day, calendar.monthrange(year, month)[1]))
+    @property
+    def is_open(self) -> bool:
+        return self.state in {State.OPEN, State.RELEASED_EARLY}
 
 
 def visible_datasets(person: Person) -> QuerySet[Dataset]:
     """
-    Select the datasets that a person may see, list and download today.
+    Select the datasets whose page a person may see today.
 
     Parameters
     ----------
     person : User or AnonymousUser
-        A data steward sees all; others pass a guard from its date, as a member of its
-        proposal, or as staff of its instrument.
+        A data steward sees all; everybody what is listed; a team, the staff of the
+        instrument and guests what is theirs.
 
     Returns
     -------
     QuerySet
-        Without order. A dataset without any guard is shown to nobody but stewards.
+        Without order, and with retracted ones, whose page is a tombstone. A dataset
+        without any guard is shown to nobody but stewards.
     """
     if isinstance(person, User) and person.is_data_steward:
         return Dataset.objects.all()
+    listed = Q(listed_at__lte=Now())
+    return Dataset.objects.filter(listed | _own(person, "listed_on"))
+
+
+def readable_datasets(person: Person) -> QuerySet[Dataset]:
+    """
+    Select the datasets whose bytes a person may read, and process, today.
+
+    Parameters
+    ----------
+    person : User or AnonymousUser
+        Who asks; the rules are those of ``visible_datasets``, by the day on which data
+        open.
+
+    Returns
+    -------
+    QuerySet
+        Without order; nobody reads what is retracted.
+    """
+    seen = visible_datasets(person).filter(
+        ~Exists(Tombstone.objects.filter(dataset=OuterRef("pk")))
+    )
+    if isinstance(person, User) and person.is_data_steward:
+        return seen
+    return seen.filter(Q(opens_at__lte=Now()) | _own(person, "opens_on"))
+
+
+def _own(person: Person, day: str) -> Q:
+    """Say whether each guard of a dataset lets a person pass before its day."""
+    if not isinstance(person, User):
+        return Q(pk__in=[])
     guards = Guard.objects.filter(dataset=OuterRef("pk"))
     today = LocalToday(F("dataset__facility__timezone"))
-    closed = guards.filter(Q(opens_on__isnull=True) | Q(opens_on__gt=today))
-    if isinstance(person, User):
-        closed = closed.exclude(_is_member(person) | _is_staff(person) | _is_owner(person))
-    return Dataset.objects.filter(Exists(guards), ~Exists(closed))
+    closed = guards.filter(Q(**{f"{day}__isnull": True}) | Q(**{f"{day}__gt": today}))
+    strange = closed.exclude(_is_member(person) | _is_staff(person) | _is_owner(person))
+    is_team = Q(Exists(closed)) & ~Q(Exists(strange))
+    return is_team | Q(Exists(visits(person, OuterRef("pk"))))
+
+
+def memberships(person: User) -> QuerySet[Membership]:
+    """Select the memberships of a person that are valid today, where the facility is."""
+    today = LocalToday(F("proposal__facility__timezone"))
+    return Membership.objects.filter(
+        Q(valid_from__isnull=True) | Q(valid_from__lte=today),
+        Q(valid_to__isnull=True) | Q(valid_to__gte=today),
+        person=person,
+    )
+
+
+def visits(person: User, dataset: OuterRef | Dataset) -> QuerySet[Guest]:
+    """Select what lets a person into one dataset as a guest today."""
+    today = LocalToday(F("dataset__facility__timezone"))
+    return Guest.objects.filter(person=person, dataset=dataset, valid_to__gte=today)
 
 
 def _is_member(person: User) -> Q:
-    mine = Membership.objects.filter(person=person, proposal=OuterRef("proposal"))
-    return Q(Exists(mine))
+    return Q(Exists(memberships(person).filter(proposal=OuterRef("proposal"))))
 
 
 def _is_staff(person: User) -> Q:
@@ -103,37 +158,84 @@ def _is_owner(person: User) -> Q:
 
 def get_dataset(person: Person, pid: str | UUID) -> Dataset:
     """
-    Return a dataset that the person may see.
+    Return a dataset whose page the person may see.
 
     Raises
     ------
     UnknownDatasetError
         If there is none, or it is hidden; the two cannot be told apart.
     """
+    wanted = visible_datasets(person).select_related("facility", "instrument", "tombstone")
     try:
-        return visible_datasets(person).select_related("facility", "instrument").get(pid=pid)
+        return wanted.get(pid=pid)
     except (Dataset.DoesNotExist, ValidationError) as error:
         raise UnknownDatasetError(str(pid)) from error
 
 
+def get_readable(person: Person, pid: str | UUID) -> Dataset:
+    """
+    Return a dataset whose bytes the person may read.
+
+    Raises
+    ------
+    UnknownDatasetError
+        If there is none, or its page is hidden.
+    EmbargoError
+        If the page may be seen but the data are closed; it tells the date.
+    RetractedError
+        If the dataset was taken back.
+    """
+    dataset = get_dataset(person, pid)
+    if not may_read(person, dataset):
+        refuse_bytes(dataset)
+    return dataset
+
+
+def may_read(person: Person, dataset: Dataset) -> bool:
+    """Say whether a person may read the bytes of a dataset that they see."""
+    return readable_datasets(person).filter(pk=dataset.pk).exists()
+
+
+def refuse_bytes(dataset: Dataset) -> None:
+    """
+    Refuse the bytes of a dataset whose page may be seen.
+
+    Raises
+    ------
+    RetractedError
+        If it was taken back.
+    EmbargoError
+        Otherwise, with the day on which it opens.
+    """
+    if stone := Tombstone.objects.filter(dataset=dataset).first():
+        raise RetractedError(str(dataset.pid), stone.kind, stone.reason)
+    raise EmbargoError(str(dataset.pid), access_state(dataset).opens_on)
+
+
 def visible_files(person: Person) -> QuerySet[DataFile]:
-    """Select the files of all datasets that a person may see."""
-    return DataFile.objects.filter(dataset__in=visible_datasets(person))
+    """Select the files of all datasets whose bytes a person may read."""
+    return DataFile.objects.filter(dataset__in=readable_datasets(person))
 
 
 def get_file(person: Person, uuid: str | UUID) -> DataFile:
     """
-    Return a file of a dataset that the person may see.
+    Return a file that the person may read.
 
     Raises
     ------
     UnknownFileError
         If there is none, or its dataset is hidden.
+    EmbargoError, RetractedError
+        As of ``get_readable``.
     """
+    seen = DataFile.objects.filter(dataset__in=visible_datasets(person))
     try:
-        return visible_files(person).select_related("dataset", "store").get(uuid=uuid)
+        file = seen.select_related("dataset", "store").get(uuid=uuid)
     except (DataFile.DoesNotExist, ValidationError) as error:
         raise UnknownFileError(str(uuid)) from error
+    if not may_read(person, file.dataset):
+        refuse_bytes(file.dataset)
+    return file
 
 
 def access_state(dataset: Dataset) -> AccessState:
@@ -152,20 +254,27 @@ def access_states(datasets: Iterable[Dataset]) -> dict[int, AccessState]:
     """
     pks = [dataset.pk for dataset in datasets]
     today = LocalToday(F("dataset__facility__timezone"))
-    guards = Guard.objects.filter(dataset__in=pks).annotate(today=today)
-    passed: dict[int, list[tuple[date | None, date]]] = {pk: [] for pk in pks}
-    for pk, opens_on, now in guards.values_list("dataset", "opens_on", "today"):
-        passed[pk].append((opens_on, now))
-    return {pk: _judge(dates) for pk, dates in passed.items()}
+    found: dict[int, list[Guard]] = {pk: [] for pk in pks}
+    for guard in Guard.objects.filter(dataset__in=pks).annotate(today=today):
+        found[guard.dataset_id].append(guard)
+    return {pk: _judge(guards) for pk, guards in found.items()}
 
 
-def _judge(guards: list[tuple[date | None, date]]) -> AccessState:
+def _judge(guards: list[Guard]) -> AccessState:
     """Judge by all guards: the last one opens a dataset, one without date never."""
-    closed = [opens_on for opens_on, today in guards if opens_on is None or opens_on > today]
-    known = [day for day in closed if day is not None]
-    if not closed:
-        return AccessState(is_open=bool(guards), opens_on=None)
-    return AccessState(is_open=False, opens_on=max(known) if len(known) == len(closed) else None)
+    today: date | None = getattr(guards[0], "today", None) if guards else None
+    closed = [g for g in guards if today and (g.opens_on is None or g.opens_on > today)]
+    days = [guard.opens_on for guard in closed if guard.opens_on is not None]
+    rulings = {guard.ruling for guard in guards}
+    if guards and not closed:
+        early = Guard.Ruling.RELEASED in rulings
+        return AccessState(State.RELEASED_EARLY if early else State.OPEN, None)
+    if any(guard.is_proprietary for guard in guards):
+        return AccessState(State.PROPRIETARY, None)
+    if not closed or len(days) < len(closed):
+        return AccessState(State.COLLECTING, None)
+    extended = Guard.Ruling.EXTENDED in {guard.ruling for guard in closed}
+    return AccessState(State.EXTENDED if extended else State.EMBARGOED, max(days))
 
 
 def may_process(person: Person) -> bool:

@@ -6,7 +6,10 @@ What the catalogue refuses.
     CatalogueError
     ├── UnknownDatasetError     missing, or not visible to this person
     ├── UnknownFileError        the same for one file of a dataset
+    ├── EmbargoError            visible, but its bytes are closed until a day
+    ├── RetractedError          taken back; its page says why
     ├── NotPermittedError       visible, but this act is not theirs
+    ├── TransitionError         the state of the data forbids this act
     ├── RefusedFileError        a file that must not be registered or read
     ├── ContentChangedError     registered files are there again with other bytes
     ├── RegistrationError       a description that cannot become a dataset
@@ -19,6 +22,7 @@ They know no HTTP: ``config.problems`` gives each its status.
 """
 
 from dataclasses import dataclass, field
+from datetime import date
 
 
 class CatalogueError(Exception):
@@ -39,6 +43,64 @@ class UnknownFileError(CatalogueError):
         super().__init__(
             f"There is no file {uuid} that you may see. Check the identifier, or sign in."
         )
+
+
+class EmbargoError(CatalogueError):
+    """
+    Bytes that are not open yet.
+
+    Parameters
+    ----------
+    pid : str
+        Of the dataset, whose page may be seen.
+    until : date or None
+        The day on which they open; None where nothing says when.
+    """
+
+    def __init__(self, pid: str, until: date | None) -> None:
+        self.pid = pid
+        self.until = until
+        when = f"open on {until}" if until else "are closed, and no day is set"
+        super().__init__(f"These data {when}. Ask for access on the page of the dataset.")
+
+
+class RetractedError(CatalogueError):
+    """
+    Bytes of a dataset that was taken back.
+
+    Parameters
+    ----------
+    pid : str
+        Of the dataset; its page remains.
+    kind : str
+        "retracted" because it is wrong, "withdrawn" because it must not be shown.
+    reason : str
+        In the words of whoever took it back.
+    """
+
+    def __init__(self, pid: str, kind: str, reason: str) -> None:
+        self.pid = pid
+        self.kind = kind
+        self.reason = reason
+        super().__init__(f"This dataset was {kind}: {reason} Its page stays as a record.")
+
+
+class TransitionError(CatalogueError):
+    """
+    An act that the state of the data forbids; nothing was written.
+
+    Parameters
+    ----------
+    act : str
+        The act as a verb phrase, "extend the embargo".
+    reason : str
+        Why not, and what can be done.
+    """
+
+    def __init__(self, act: str, reason: str) -> None:
+        self.act = act
+        self.reason = reason
+        super().__init__(f"It is not possible to {act}: {reason}")
 
 
 class NotPermittedError(CatalogueError):

@@ -62,17 +62,17 @@ def read_query(parameters: Mapping[str, Sequence[str]]) -> Query:
 
 def find(person: Person, query: Query) -> QuerySet[Dataset]:
     """Select what a person may see and asks for, best or newest first."""
-    found = _with_facets(_with_text(visible_datasets(person), query.text), query.chosen)
+    found = _with_facets(_with_text(_listed(person), query.text), query.chosen)
     newest = (F("start_time").desc(nulls_last=True), "-id")
     if fold(query.text):
-        rank = SearchRank(F("search"), _text_query(query.text))
+        rank = SearchRank(F("listing__words"), _text_query(query.text))
         return found.annotate(rank=rank).order_by("-rank", *newest)
     return found.order_by(*newest)
 
 
 def count_facets(person: Person, query: Query) -> list[Facet]:
     """Count the values of each facet under all other filters, most frequent first."""
-    matching = _with_text(visible_datasets(person), query.text)
+    matching = _with_text(_listed(person), query.text)
     return [_count_facet(matching, name, query) for name in _FACETS]
 
 
@@ -103,8 +103,13 @@ def _count_facet(matching: QuerySet[Dataset], name: str, query: Query) -> Facet:
     )
 
 
+def _listed(person: Person) -> QuerySet[Dataset]:
+    """Select what a person may see, without what was taken back."""
+    return visible_datasets(person).filter(listing__isnull=False)
+
+
 def _with_text(datasets: QuerySet[Dataset], text: str) -> QuerySet[Dataset]:
-    return datasets.filter(search=_text_query(text)) if fold(text) else datasets
+    return datasets.filter(listing__words=_text_query(text)) if fold(text) else datasets
 
 
 def _text_query(text: str) -> SearchQuery:

@@ -148,7 +148,7 @@ def show_dataset(request: HttpRequest, pid: UUID) -> HttpResponse:
         ],
         "samples": dataset.samples.all(),
         "techniques": dataset.techniques.all(),
-        "groups": _group(dataset.parameters.all()),
+        "groups": _group(dataset.parameters.select_related("key").order_by("key__name")),
         "files": files,
         "origin": origin(request.user, dataset),
         "uses": uses(request.user, dataset),

@@ -16,13 +16,13 @@ from config.database import connection_settings
 BASE = Path(__file__).resolve().parent.parent
 
 
-def _secret(name: str, default_file: Path) -> str:
+def _secret(name: str, default_file: Path | None = None) -> str:
     """Read a secret from X, else the file named by X_FILE, else the data folder's own."""
     if value := os.environ.get(name, ""):
         return value
     named = os.environ.get(f"{name}_FILE", "")
     file = Path(named) if named else default_file
-    if named or file.is_file():
+    if file and (named or file.is_file()):
         return file.read_text().strip()
     return ""
 
@@ -32,6 +32,11 @@ def _flag(name: str, *, default: bool) -> bool:
     return value.lower() in {"1", "true", "yes", "on"} if value else default
 
 
+def _list(name: str, default: str = "") -> list[str]:
+    parts = (os.environ.get(name) or default).split(",")
+    return [part.strip() for part in parts if part.strip()]
+
+
 # Where everything lives that is not code.
 PALIMPSEST_DATA = Path(os.environ.get("PALIMPSEST_DATA") or BASE / "var").absolute()
 
@@ -39,17 +44,45 @@ PALIMPSEST_DATA = Path(os.environ.get("PALIMPSEST_DATA") or BASE / "var").absolu
 # Without one manage.py makes a key, and a web server refuses to start.
 SECRET_KEY = _secret("PALIMPSEST_SECRET_KEY", PALIMPSEST_DATA / "secret-key") or "unset"
 DEBUG = _flag("PALIMPSEST_DEBUG", default=False)
-ALLOWED_HOSTS = os.environ.get("PALIMPSEST_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
+ALLOWED_HOSTS = _list("PALIMPSEST_HOSTS", "127.0.0.1,localhost,[::1]")
+# Whether people reach the site by https; off, or no cookie would stay on a laptop.
+PALIMPSEST_HTTPS = _flag("PALIMPSEST_HTTPS", default=False)
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PALIMPSEST_HTTPS
+SECURE_HSTS_SECONDS = int(os.environ.get("PALIMPSEST_HSTS_S") or 3600) * PALIMPSEST_HTTPS
+SECURE_HSTS_INCLUDE_SUBDOMAINS = PALIMPSEST_HTTPS
+_proxy_header = os.environ.get("PALIMPSEST_PROXY_SSL_HEADER", "")
+SECURE_PROXY_SSL_HEADER = (
+    (f"HTTP_{_proxy_header.upper().replace('-', '_')}", "https") if _proxy_header else None
+)
+CSRF_TRUSTED_ORIGINS = _list("PALIMPSEST_ORIGINS")
+SECURE_REFERRER_POLICY = "same-origin"  # addresses hold identifiers of closed data
+SESSION_COOKIE_HTTPONLY = True
+# Browsers that know frame-ancestors go by that; older ones frame nothing.
+X_FRAME_OPTIONS = "DENY"
+SILENCED_SYSTEM_CHECKS = ["security.W021"]  # preloading binds a whole domain: its owner's matter
 
 # Database: an outside PostgreSQL by URL, else the embedded one.
-DATABASE_URL = os.environ.get("DATABASE_URL", "")
+DATABASE_URL = _secret("DATABASE_URL")
 _database: dict[str, Any] = (
     dict(dj_database_url.parse(DATABASE_URL))
     if DATABASE_URL
     else connection_settings(PALIMPSEST_DATA)
 )
+# A minute: as long as a page and what it loads need; each thread of the web server holds one.
+_database |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+_database["OPTIONS"] = {"connect_timeout": 10} | _database.get("OPTIONS", {})
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Web server: read by config/gunicorn.py. Collected files are hashed, compressed and cached.
+PALIMPSEST_BIND = os.environ.get("PALIMPSEST_BIND") or "127.0.0.1:8000"
+PALIMPSEST_WEB_WORKERS = int(os.environ.get("PALIMPSEST_WEB_WORKERS") or 2)
+PALIMPSEST_WEB_THREADS = int(os.environ.get("PALIMPSEST_WEB_THREADS") or 4)
+PALIMPSEST_COLLECTED = _flag("PALIMPSEST_COLLECTED", default=False)
+
+# Watching it.
+PALIMPSEST_LOG = os.environ.get("PALIMPSEST_LOG") or "line"
+PALIMPSEST_METRICS_ALLOW = _list("PALIMPSEST_METRICS_ALLOW", "127.0.0.0/8,::1/128")
 
 # Processing. An empty scheduler means: an embedded Dask cluster inside each worker.
 PALIMPSEST_ENGINE = os.environ.get("PALIMPSEST_ENGINE", "dask")
@@ -77,10 +110,14 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "catalogue",
     "processing",
+    "config",
 ]
 MIDDLEWARE = [
+    # First: neither a redirect nor a name of the host stands before a probe.
+    "config.middleware.OperatorDoorMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.middleware.RequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -88,7 +125,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "config.middleware.ContentSecurityPolicyMiddleware",
+    "config.middleware.HeadersMiddleware",
     "config.problems.ProblemPageMiddleware",
 ]
 TEMPLATES = [
@@ -111,12 +148,19 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE / "static"]
 STATIC_ROOT = PALIMPSEST_DATA / "static"
-WHITENOISE_USE_FINDERS = True
+_storage = "whitenoise.storage.CompressedManifestStaticFilesStorage"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": _storage
+        if PALIMPSEST_COLLECTED
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = not PALIMPSEST_COLLECTED
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dataset-list"
 LOGOUT_REDIRECT_URL = "dataset-list"
-SESSION_COOKIE_HTTPONLY = True
-X_FRAME_OPTIONS = "SAMEORIGIN"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 REST_FRAMEWORK = {
@@ -132,7 +176,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "config.problems.respond",
 }
-KNOX_TOKEN_MODEL = "catalogue.ApiToken"
+KNOX_TOKEN_MODEL = "catalogue.ApiToken"  # noqa: S105 - the name of a model
 SPECTACULAR_SETTINGS = {
     "TITLE": "Palimpsest",
     "DESCRIPTION": "Datasets, processing runs and derived products with their provenance.",
@@ -144,8 +188,20 @@ SPECTACULAR_SETTINGS = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname:7} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"()": "config.logs.LineFormatter"},
+        "json": {"()": "config.logs.JsonFormatter"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "json" if PALIMPSEST_LOG == "json" else "line",
+        }
+    },
     "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {"distributed": {"level": "ERROR"}},
+    "loggers": {
+        "distributed": {"level": "ERROR"},
+        # Only tracebacks: that a page is missing stands in the request's own line.
+        "django.request": {"level": "ERROR"},
+    },
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from catalogue.description import Description, FoundFile, FoundParameter
+from catalogue.embargo import settle
 from catalogue.models import (
     Dataset,
     EmbargoPolicy,
@@ -91,6 +92,7 @@ def a_dataset(
     content: str = "nexus-scan",
     is_open: bool = False,
     opens_on: date | None = None,
+    listed_on: date | None = None,
     proposal: Proposal | None = None,
     instrument: Instrument | None = None,
     sample: str = "",
@@ -133,8 +135,12 @@ def a_dataset(
         proposal=proposal or world.proposal,
     )
     dataset = register_raw(description, origin).dataset
-    if is_open or opens_on:
-        Guard.objects.filter(dataset=dataset).update(opens_on=opens_on or date(2020, 1, 1))
+    if is_open or opens_on or listed_on:
+        opens = opens_on or (date(2020, 1, 1) if is_open else date(2100, 1, 1))
+        dates = {"opens_on": opens, "listed_on": listed_on or opens}
+        Guard.objects.filter(dataset=dataset).update(**dates)
+        settle([dataset.pk])
+        dataset.refresh_from_db()
     return dataset
 
 

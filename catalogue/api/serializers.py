@@ -106,7 +106,7 @@ class DatasetSerializer(serializers.Serializer[Any]):
     digest = serializers.CharField(help_text="SHA-256 over all files: what a run key names.")
     licence = serializers.CharField(help_text="SPDX identifier, valid once it is open.")
     access = serializers.SerializerMethodField()
-    parameters = ParameterSerializer(many=True)
+    parameters = serializers.SerializerMethodField()
     warnings = serializers.ListField(child=serializers.CharField())
     generated_by = serializers.UUIDField(
         source="generated_by.activity.pid", allow_null=True, help_text="An activity."
@@ -120,6 +120,11 @@ class DatasetSerializer(serializers.Serializer[Any]):
         guards = row.guards.filter(proposal__isnull=False).select_related("proposal")
         proposals: dict[UUID, Proposal] = {g.proposal.pid: g.proposal for g in guards if g.proposal}
         return ProposalSerializer(list(proposals.values()), many=True).data
+
+    @extend_schema_field(ParameterSerializer(many=True))
+    def get_parameters(self, row: Dataset) -> Any:
+        parameters = row.parameters.select_related("key").order_by("key__name")
+        return ParameterSerializer(parameters, many=True).data
 
     @extend_schema_field(AccessSerializer)
     def get_access(self, row: Dataset) -> Any:

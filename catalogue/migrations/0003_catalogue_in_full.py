@@ -1,12 +1,14 @@
-import catalogue.identifiers
+import uuid
+
 import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
 import django.contrib.postgres.search
 import django.db.models.deletion
 import django.db.models.functions.text
-import uuid
 from django.conf import settings
 from django.db import migrations, models
+
+import catalogue.identifiers
 
 
 class Migration(migrations.Migration):

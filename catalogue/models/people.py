@@ -25,7 +25,7 @@ class Affiliation(models.Model):
         return self.name
 
 
-class User(AbstractUser):
+class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox has no types
     """A person, and the account they sign in with."""
 
     pid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

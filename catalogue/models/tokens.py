@@ -7,7 +7,7 @@ from knox.models import AbstractAuthToken
 from catalogue.models.people import User
 
 
-class ApiToken(AbstractAuthToken):
+class ApiToken(AbstractAuthToken):  # type: ignore[misc]  # knox has no types
     """
     A machine's key to REST, cut to scopes; only its digest is stored.
 

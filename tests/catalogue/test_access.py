@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.contrib.auth.models import AnonymousUser
 
-from catalogue.access import access_state, get_dataset, opening_date, visible_datasets
+from catalogue.access import access_state, get_dataset, visible_datasets
+from catalogue.embargo import opening_date
 from catalogue.errors import UnknownDatasetError
 from catalogue.models import Guard, Proposal
 from tests.builders import World, a_dataset

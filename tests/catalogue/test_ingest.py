@@ -257,7 +257,7 @@ def test_a_file_of_a_real_instrument_is_registered(
     else:
         assert date(2000, 1, 1) < dataset.start_time.date() <= localdate()
     assert dataset.files.get().sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert quantity in {None, *dataset.parameters.values_list("name", flat=True)}
+    assert quantity in {None, *dataset.parameters.values_list("key__name", flat=True)}
     assert str(world.folder) not in " ".join(dataset.warnings)
 
 

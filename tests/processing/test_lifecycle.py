@@ -50,7 +50,7 @@ def test_success_makes_a_dataset_with_its_whole_provenance(world: World) -> None
     assert run.state == "succeeded"
     assert (product.kind, product.content, product.owner) == ("derived", "xrd-map", world.ines)
     assert local_path(product.files.get()).read_bytes() == b"a map"
-    assert product.parameters.get(name="valid_fraction").number == 0.5
+    assert product.parameters.get(key__name="valid_fraction").number == 0.5
     step = origin(world.ines, product)
     assert step is not None
     assert step.activity.run_key == run.run_key

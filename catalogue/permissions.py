@@ -1,0 +1,134 @@
+"""
+Who may do what to a dataset that they see: one table of acts.
+
+What they may see, and whose bytes they may read, is the matter of ``catalogue.access``.
+A refused act on a visible dataset is 403, on a hidden one 404.
+"""
+
+from enum import StrEnum, auto
+
+from catalogue.access import Person, get_dataset, memberships, readable_datasets
+from catalogue.errors import NotPermittedError
+from catalogue.models import Dataset, Guard, Membership, User
+
+
+class Standing(StrEnum):
+    """What a person is to a dataset; they may be several at once."""
+
+    SIGNED_IN = auto()
+    READER = auto()  # signed in, and may read its bytes
+    MEMBER = auto()  # of every proposal it stems from
+    LEADER = auto()  # principal investigator of every one
+    STAFF = auto()  # of every instrument it stems from
+    OWNER = auto()  # launched what made it
+    CURATOR = auto()  # data steward
+
+
+class Act(StrEnum):
+    """What can be done to a dataset, as a verb phrase."""
+
+    PROCESS = "process this dataset"
+    ARCHIVE = "archive this dataset"
+    EDIT = "edit this dataset's description"
+    ASK_ACCESS = "ask for access to this dataset"
+    GRANT_ACCESS = "give somebody access to this dataset"
+    RELEASE = "open this dataset early"
+    ASK_EXTENSION = "ask for a longer embargo of this dataset"
+    DECIDE_EXTENSION = "decide on a longer embargo of this dataset"
+    RULE = "set the opening date of this dataset"
+    RETRACT = "retract this dataset"
+    WITHDRAW = "withdraw this dataset"
+
+
+_TEAM = frozenset({Standing.MEMBER, Standing.LEADER, Standing.STAFF, Standing.CURATOR})
+
+_MAY: dict[Act, frozenset[Standing]] = {
+    Act.PROCESS: frozenset({Standing.READER}),
+    Act.ARCHIVE: _TEAM | {Standing.OWNER},
+    Act.EDIT: _TEAM | {Standing.OWNER},
+    Act.ASK_ACCESS: frozenset({Standing.SIGNED_IN}),
+    Act.GRANT_ACCESS: frozenset({Standing.LEADER, Standing.CURATOR}),
+    Act.RELEASE: frozenset({Standing.LEADER}),
+    Act.ASK_EXTENSION: frozenset({Standing.LEADER}),
+    Act.DECIDE_EXTENSION: frozenset({Standing.CURATOR}),
+    Act.RULE: frozenset({Standing.CURATOR}),
+    Act.RETRACT: frozenset({Standing.LEADER, Standing.OWNER, Standing.CURATOR}),
+    Act.WITHDRAW: frozenset({Standing.CURATOR}),
+}
+
+_WHO = {
+    Standing.READER: "whoever may read its data",
+    Standing.MEMBER: "a member of its team",
+    Standing.LEADER: "the principal investigator",
+    Standing.STAFF: "the staff of its instrument",
+    Standing.OWNER: "its owner",
+    Standing.CURATOR: "a data steward",
+    Standing.SIGNED_IN: "somebody who is signed in",
+}
+
+
+def standings(person: Person, dataset: Dataset) -> frozenset[Standing]:
+    """Say what a person is to a dataset that they see."""
+    if not isinstance(person, User) or not person.is_active:
+        return frozenset()
+    found = {Standing.SIGNED_IN}
+    if readable_datasets(person).filter(pk=dataset.pk).exists():
+        found.add(Standing.READER)
+    if person.is_data_steward:
+        found.add(Standing.CURATOR)
+    if dataset.kind == Dataset.Kind.DERIVED and dataset.owner_id == person.pk:
+        found.add(Standing.OWNER)
+    return frozenset(found | _by_guards(person, dataset))
+
+
+def _by_guards(person: User, dataset: Dataset) -> set[Standing]:
+    guards = list(Guard.objects.filter(dataset=dataset))
+    if not guards:
+        return set()
+    roles: dict[int, set[str]] = {}
+    for proposal, role in memberships(person).values_list("proposal", "role"):
+        roles.setdefault(proposal, set()).add(role)
+    staffed = set(person.instruments.values_list("pk", flat=True))
+    of_each = [_at_guard(guard, roles, staffed) for guard in guards]
+    return set.intersection(*of_each)
+
+
+def _at_guard(guard: Guard, roles: dict[int, set[str]], staffed: set[int]) -> set[Standing]:
+    held = roles.get(guard.proposal_id or 0, set())
+    found = set()
+    if held:
+        found.add(Standing.MEMBER)
+    if guard.instrument_id in staffed:
+        found.add(Standing.STAFF)
+        if guard.proposal_id is None:  # data of nobody's proposal are the staff's own
+            found.add(Standing.LEADER)
+    if Membership.Role.PI in held:
+        found.add(Standing.LEADER)
+    return found
+
+
+def permitted_acts(person: Person, dataset: Dataset) -> frozenset[Act]:
+    """Return all that a person may do to a dataset that they see."""
+    held = standings(person, dataset)
+    return frozenset(act for act, needed in _MAY.items() if held & needed)
+
+
+def may(person: Person, act: Act, dataset: Dataset) -> bool:
+    """Say whether a person may do one thing to a dataset that they see."""
+    return bool(standings(person, dataset) & _MAY[act])
+
+
+def require(person: Person, act: Act, dataset: Dataset) -> None:
+    """
+    Refuse an act that is not this person's.
+
+    Raises
+    ------
+    NotPermittedError
+        If they see the dataset; it names who may.
+    UnknownDatasetError
+        If they do not even see it.
+    """
+    get_dataset(person, dataset.pid)
+    if not may(person, act, dataset):
+        raise NotPermittedError(str(act), " or ".join(_WHO[who] for who in sorted(_MAY[act])))
