@@ -1,16 +1,16 @@
 from django.urls import URLPattern, path
 
-from catalogue import views
+from catalogue.views import datasets, downloads, finding, registering
 
 urlpatterns: list[URLPattern] = [
-    path("", views.list_datasets, name="dataset-list"),
-    path("register/", views.register_dataset, name="register"),
-    path("datasets/<uuid:pid>/", views.show_dataset, name="dataset"),
-    path("datasets/<uuid:pid>/thumbnail.png", views.send_thumbnail, name="dataset-thumbnail"),
+    path("", finding.list_datasets, name="dataset-list"),
+    path("register/", registering.register_dataset, name="register"),
+    path("datasets/<uuid:pid>/", datasets.show_dataset, name="dataset"),
+    path("datasets/<uuid:pid>/thumbnail.png", downloads.send_thumbnail, name="dataset-thumbnail"),
     path(
         "datasets/<uuid:pid>/key-document.json",
-        views.send_key_document,
+        downloads.send_key_document,
         name="dataset-key-document",
     ),
-    path("files/<uuid:uuid>/", views.send_file, name="file-download"),
+    path("files/<uuid:uuid>/", downloads.send_file, name="file-download"),
 ]

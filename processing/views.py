@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from catalogue.access import get_dataset, may_process, visible_datasets
 from catalogue.digests import sha256_of_text
 from catalogue.models import Dataset
-from catalogue.views import personal, wants_fragment
+from catalogue.views.replies import personal, wants_fragment
 from processing.access import get_processing_run, may_cancel, visible_processing_runs
 from processing.errors import (
     ProcessingRunEndedError,

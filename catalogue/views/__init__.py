@@ -1,0 +1,1 @@
+"""Pages of what exists: find it, look at it, take it home."""

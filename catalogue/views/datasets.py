@@ -1,0 +1,69 @@
+"""The page of one dataset."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from catalogue.access import access_state, get_dataset, may_process
+from catalogue.lineage import origin, uses
+from catalogue.models import Parameter
+from catalogue.views.replies import personal
+
+FILES_PER_PAGE = 100
+_BEAM = {"photon_energy", "wavelength", "beam_size", "flux", "ring_current", "incident_energy"}
+
+
+@require_safe
+@personal
+def show_dataset(request: HttpRequest, pid: UUID) -> HttpResponse:
+    """Show one dataset: access, picture, facts, files and provenance."""
+    dataset = get_dataset(request.user, pid)
+    files = Paginator(dataset.files.all(), FILES_PER_PAGE).get_page(request.GET.get("files"))
+    context = {
+        "dataset": dataset,
+        "access": access_state(dataset),
+        "picture": dataset.files.filter(media_type="image/png").first(),
+        "proposals": [
+            guard.proposal
+            for guard in dataset.guards.select_related("proposal").order_by("id")
+            if guard.proposal
+        ],
+        "samples": dataset.samples.all(),
+        "techniques": dataset.techniques.all(),
+        "groups": _group(dataset.parameters.select_related("key").order_by("key__name")),
+        "files": files,
+        "origin": origin(request.user, dataset),
+        "uses": uses(request.user, dataset),
+        "may_process": may_process(request.user),
+    }
+    return render(request, "catalogue/dataset.html", context)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A parameter under the name that a page gives it."""
+
+    label: str
+    parameter: Parameter
+
+
+def _group(parameters: QuerySet[Parameter]) -> Mapping[str, list[Fact]]:
+    """Put parameters under headings, by the first word of their dotted names."""
+    groups: dict[str, list[Fact]] = {}
+    for parameter in parameters:
+        head, _, rest = parameter.name.rpartition(".")
+        if not head:
+            head = "beam" if parameter.name in _BEAM else "measurement"
+        groups.setdefault(_words(head), []).append(Fact(_words(rest), parameter))
+    return groups
+
+
+def _words(name: str) -> str:
+    text = name.replace("_", " ").replace(".", ", ")
+    return text[:1].upper() + text[1:]
