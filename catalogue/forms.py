@@ -1,6 +1,6 @@
 """The search, whose address holds all that it says, and the registration of raw data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from django import forms
@@ -9,6 +9,7 @@ from django.http import QueryDict
 from catalogue.access import Person, registrable_instruments
 from catalogue.errors import CatalogueError
 from catalogue.places import raw_stores
+from catalogue.query import scan, without
 from catalogue.search import Facet
 
 
@@ -59,10 +60,8 @@ def read_lists(parameters: QueryDict) -> Mapping[str, Sequence[str]]:
 
 
 def list_chips(parameters: QueryDict, facets: Sequence[Facet]) -> list[Chip]:
-    """Name every filter in force, the words of the search box first."""
-    chips = []
-    if words := " ".join(parameters.getlist("q")).strip():
-        chips.append(Chip(f"“{words}”", _without(parameters, "q")))
+    """Name every filter in force: the words, each condition of the text, what is chosen."""
+    chips = [*_chips_of_text(parameters)]
     chips += [
         Chip(f"{facet.label}: {value.label}", _without(parameters, facet.name, value.value))
         for facet in facets
@@ -72,10 +71,30 @@ def list_chips(parameters: QueryDict, facets: Sequence[Facet]) -> list[Chip]:
     return chips
 
 
+def _chips_of_text(parameters: QueryDict) -> Iterator[Chip]:
+    """Take the plain words together, and every term with a key or a minus for itself."""
+    text = " ".join(parameters.getlist("q"))
+    terms = scan(text)
+    plain = [term for term in terms if not term.key and not term.negated]
+    conditions = [term for term in terms if term.key or term.negated]
+    if plain:
+        rest = " ".join(term.text for term in conditions)
+        yield Chip(f"“{' '.join(term.text for term in plain)}”", _with_text(parameters, rest))
+    for term in conditions:
+        yield Chip(term.text, _with_text(parameters, without(text, term)))
+
+
+def _with_text(parameters: QueryDict, text: str) -> QueryDict:
+    remaining = _without(parameters, "q")
+    if text:
+        remaining.setlist("q", [text])
+    return remaining
+
+
 def _without(parameters: QueryDict, name: str, value: str | None = None) -> QueryDict:
-    """Take one filter away, and the page number, which belonged to the old results."""
+    """Take one filter away, and the place in the list, which was that of the old results."""
     remaining = parameters.copy()
     kept = [] if value is None else [v for v in parameters.getlist(name) if v != value]
     remaining.setlist(name, kept)
-    remaining.pop("page", None)
+    remaining.pop("cursor", None)
     return remaining

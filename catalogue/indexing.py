@@ -17,6 +17,7 @@ from catalogue.models import (
     Membership,
     Parameter,
     Tombstone,
+    User,
 )
 from catalogue.words import fold
 
@@ -26,8 +27,9 @@ _MOST_NAMES = 100  # of a dataset's files
 
 _WRITE = """
 INSERT INTO catalogue_listing
-    (dataset_id, pid, newest, listed_at, opens_at, combination_id, words)
-SELECT d.id, d.pid, coalesce(d.start_time, %s), d.listed_at, d.opens_at, v.combination,
+    (dataset_id, pid, newest, listed_at, opens_at, is_listed, combination_id, words)
+SELECT d.id, d.pid, coalesce(d.start_time, %s), d.listed_at, d.opens_at,
+    coalesce(d.listed_at <= now(), false), v.combination,
     setweight(to_tsvector('simple', v.a), 'A') || setweight(to_tsvector('simple', v.b), 'B')
     || setweight(to_tsvector('simple', v.c), 'C') || setweight(to_tsvector('simple', v.d), 'D')
 FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[])
@@ -35,7 +37,7 @@ FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::
 JOIN catalogue_dataset AS d ON d.id = v.id
 ON CONFLICT (dataset_id) DO UPDATE SET
     newest = excluded.newest, listed_at = excluded.listed_at, opens_at = excluded.opens_at,
-    combination_id = excluded.combination_id, words = excluded.words
+    is_listed = excluded.is_listed, combination_id = excluded.combination_id, words = excluded.words
 """
 
 
@@ -154,13 +156,17 @@ def _own_words(row: Dataset) -> _Words:
         a=[row.title, *samples],
         b=[*techniques, *tags, row.content],
         c=[row.description, str(row.instrument or "")],
-        d=[str(row.owner or "")],
+        d=_names(row.owner),
     )
+
+
+def _names(person: User | None) -> list[str]:
+    return [str(person), person.orcid] if person else []
 
 
 def _leaders(proposals: set[int]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     leading = Membership.objects.filter(proposal__in=proposals, role=Membership.Role.PI)
     for membership in leading.select_related("person"):
-        found.setdefault(membership.proposal_id, []).append(str(membership.person))
+        found.setdefault(membership.proposal_id, []).extend(_names(membership.person))
     return found

@@ -145,7 +145,9 @@ def a_dataset(
 
 
 def a_technique(pid: str = "PaNET01101", name: str = "x-ray powder diffraction") -> Technique:
-    return Technique.objects.get_or_create(pid=pid, defaults={"name": name})[0]
+    technique, _ = Technique.objects.get_or_create(pid=pid, defaults={"name": name})
+    technique.ancestors.add(technique)  # the closure holds the term itself
+    return technique
 
 
 def a_manifest(**changes: Any) -> Manifest:

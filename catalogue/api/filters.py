@@ -27,7 +27,10 @@ class SearchQuery(StrictSerializer):
     """Free text and facets, as in the address of the page of datasets."""
 
     q = serializers.CharField(
-        default="", allow_blank=True, max_length=500, help_text="Words that must all occur."
+        default="",
+        allow_blank=True,
+        max_length=2000,
+        help_text="Words and conditions, as in the search box: energy:9..12keV pigment.",
     )
     instrument = _values()
     technique = _values()
@@ -37,6 +40,10 @@ class SearchQuery(StrictSerializer):
     year = serializers.ListField(
         child=serializers.IntegerField(min_value=1000, max_value=9999), default=list
     )
+    access = serializers.ListField(
+        child=serializers.ChoiceField(["open", "closed", "embargoed"]), default=list
+    )
+    facility = _values()
 
 
 class DatasetQuery(SearchQuery, PageQuery):

@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
@@ -83,7 +82,7 @@ class DatasetSummarySerializer(serializers.Serializer[Any]):
     is_open = serializers.SerializerMethodField(help_text="Whether everybody may read it today.")
 
     def get_is_open(self, row: Dataset) -> bool:
-        return row.pk in self.context["open"]
+        return bool(self.context["states"][row.pk].is_open)
 
 
 class DatasetSerializer(serializers.Serializer[Any]):
@@ -227,12 +226,11 @@ class FacetSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # DRF moves fields away from the class
     values = FacetValueSerializer(many=True)
+    is_cut = serializers.BooleanField(
+        help_text="There are more values, or too many datasets to count them."
+    )
 
 
 class FacetsSerializer(serializers.Serializer[Any]):
+    total = serializers.IntegerField(help_text="Datasets that match.")
     facets = FacetSerializer(many=True)
-
-
-def open_to_all(rows: list[Dataset], public: QuerySet[Dataset]) -> set[int]:
-    """Return the primary keys of those rows that are public, with one question."""
-    return set(public.filter(pk__in=[row.pk for row in rows]).values_list("pk", flat=True))

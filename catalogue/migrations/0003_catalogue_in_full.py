@@ -240,6 +240,7 @@ class Migration(migrations.Migration):
                 ("newest", models.DateTimeField()),
                 ("listed_at", models.DateTimeField(null=True)),
                 ("opens_at", models.DateTimeField(null=True)),
+                ("is_listed", models.BooleanField(default=False)),
                 ("words", django.contrib.postgres.search.SearchVectorField()),
             ],
         ),
@@ -795,20 +796,64 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="guard",
-            index=models.Index(fields=["proposal", "dataset"], name="guard_of_proposal"),
+            index=models.Index(
+                fields=["proposal", "listed_on", "dataset"], name="guard_of_proposal"
+            ),
         ),
         migrations.AddIndex(
             model_name="guard",
-            index=models.Index(fields=["instrument", "dataset"], name="guard_of_instrument"),
+            index=models.Index(
+                fields=["instrument", "listed_on", "dataset"], name="guard_of_instrument"
+            ),
         ),
         migrations.AddIndex(
-            model_name="sample",
-            index=models.Index(django.db.models.functions.text.Lower("name"), name="sample_name"),
+            model_name="proposal",
+            index=models.Index(
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Lower("number"), name="text_pattern_ops"
+                ),
+                name="proposal_number",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="guard",
+            name="instrument",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                to="catalogue.instrument",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="guard",
+            name="proposal",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                to="catalogue.proposal",
+            ),
         ),
         migrations.AddIndex(
             model_name="sample",
             index=models.Index(
-                django.db.models.functions.text.Lower("chemical_formula"), name="sample_formula"
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Lower("name"), name="text_pattern_ops"
+                ),
+                name="sample_name",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="sample",
+            index=models.Index(
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Lower("chemical_formula"),
+                    name="text_pattern_ops",
+                ),
+                name="sample_formula",
             ),
         ),
         migrations.AddConstraint(
@@ -1070,17 +1115,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="parameter",
-            index=models.Index(
-                condition=models.Q(("si_number__isnull", False)),
-                fields=["key", "si_number", "dataset"],
-                name="parameter_number",
-            ),
+            index=models.Index(fields=["key", "si_number", "dataset"], name="parameter_number"),
         ),
         migrations.AddIndex(
             model_name="parameter",
             index=models.Index(
                 models.F("key"),
-                django.db.models.functions.text.Lower("text"),
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Lower("text"), name="text_pattern_ops"
+                ),
                 condition=models.Q(("text", ""), _negated=True),
                 name="parameter_text",
             ),
@@ -1267,8 +1310,34 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="listing",
             index=models.Index(
-                fields=["combination", "-newest", "pid"], name="listing_combination"
+                fields=["-newest", "pid"], name="listing_public", condition=models.Q(is_listed=True)
             ),
+        ),
+        migrations.AddIndex(
+            model_name="listing",
+            index=models.Index(
+                fields=["combination", "-newest", "pid"],
+                name="listing_combination",
+                condition=models.Q(is_listed=True),
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="listing",
+            index=models.Index(
+                fields=["listed_at"], name="listing_to_list", condition=models.Q(is_listed=False)
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="listing",
+            index=models.Index(
+                fields=["dataset"],
+                include=["combination", "listed_at", "opens_at"],
+                name="listing_counting",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="dataset",
+            index=models.Index(fields=["registered_at"], name="dataset_registered"),
         ),
         migrations.AddIndex(
             model_name="listing",

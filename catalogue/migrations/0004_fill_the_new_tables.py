@@ -39,9 +39,9 @@ FROM catalogue_dataset AS d JOIN catalogue_facility AS f ON f.id = d.facility_id
 INSERT INTO catalogue_combination (facility_id, instrument_id, kind, content, year, techniques)
 SELECT DISTINCT facility_id, instrument_id, kind, content, year, techniques FROM facets;
 INSERT INTO catalogue_listing
-    (dataset_id, pid, newest, listed_at, opens_at, combination_id, words)
-SELECT d.id, d.pid, coalesce(d.start_time, '0001-01-01 00:00:00+00'), d.listed_at, d.opens_at,
-    c.id, coalesce(d.search, ''::tsvector)
+    (dataset_id, pid, newest, listed_at, opens_at, is_listed, combination_id, words)
+SELECT d.id, d.pid, coalesce(d.start_time, '0001-01-02 00:00:00+00'), d.listed_at, d.opens_at,
+    coalesce(d.listed_at <= now(), false), c.id, coalesce(d.search, ''::tsvector)
 FROM catalogue_dataset AS d JOIN facets AS v ON v.id = d.id
 JOIN catalogue_combination AS c ON c.facility_id = v.facility_id AND c.kind = v.kind
     AND c.instrument_id IS NOT DISTINCT FROM v.instrument_id AND c.content = v.content

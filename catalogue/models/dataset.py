@@ -1,5 +1,6 @@
 import uuid
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -67,6 +68,7 @@ class Dataset(models.Model):
                 name="dataset_newest",
             ),
             models.Index(fields=["digest"], name="dataset_digest"),
+            models.Index(fields=["registered_at"], name="dataset_registered"),
             models.Index(
                 fields=["opens_at"],
                 name="dataset_to_open",
@@ -97,8 +99,11 @@ class Guard(models.Model):
         STEWARD = "steward", "by a data steward"
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="guards")
-    proposal = models.ForeignKey(Proposal, models.PROTECT, null=True, blank=True)
-    instrument = models.ForeignKey(Instrument, models.PROTECT, null=True, blank=True)
+    # No index of their own: those below begin with them.
+    proposal = models.ForeignKey(Proposal, models.PROTECT, null=True, blank=True, db_index=False)
+    instrument = models.ForeignKey(
+        Instrument, models.PROTECT, null=True, blank=True, db_index=False
+    )
     opens_on = models.DateField(null=True, blank=True)
     listed_on = models.DateField(null=True, blank=True)
     ruling = models.CharField(max_length=10, choices=Ruling.choices, default=Ruling.POLICY)
@@ -120,8 +125,8 @@ class Guard(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["proposal", "dataset"], name="guard_of_proposal"),
-            models.Index(fields=["instrument", "dataset"], name="guard_of_instrument"),
+            models.Index(fields=["proposal", "listed_on", "dataset"], name="guard_of_proposal"),
+            models.Index(fields=["instrument", "listed_on", "dataset"], name="guard_of_instrument"),
         ]
 
     def __str__(self) -> str:
@@ -221,14 +226,10 @@ class Parameter(Quantity):
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["key", "si_number", "dataset"],
-                name="parameter_number",
-                condition=models.Q(si_number__isnull=False),
-            ),
+            models.Index(fields=["key", "si_number", "dataset"], name="parameter_number"),
             models.Index(
                 models.F("key"),
-                Lower("text"),
+                OpClass(Lower("text"), name="text_pattern_ops"),
                 name="parameter_text",
                 condition=~models.Q(text=""),
             ),

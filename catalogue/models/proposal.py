@@ -1,6 +1,7 @@
 import uuid
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -25,6 +26,9 @@ class Proposal(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["facility", "number"], name="one_number_per_facility")
+        ]
+        indexes = [
+            models.Index(OpClass(Lower("number"), name="text_pattern_ops"), name="proposal_number")
         ]
 
     def __str__(self) -> str:
@@ -84,8 +88,11 @@ class Sample(models.Model):
             )
         ]
         indexes = [
-            models.Index(Lower("name"), name="sample_name"),
-            models.Index(Lower("chemical_formula"), name="sample_formula"),
+            # By pattern: suggestions look for beginnings.
+            models.Index(OpClass(Lower("name"), name="text_pattern_ops"), name="sample_name"),
+            models.Index(
+                OpClass(Lower("chemical_formula"), name="text_pattern_ops"), name="sample_formula"
+            ),
         ]
 
     def __str__(self) -> str:

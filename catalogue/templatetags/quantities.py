@@ -26,6 +26,12 @@ def file_size(size: int) -> str:
 
 
 @register.filter
+def grouped(value: int) -> str:
+    """Write a whole number with its thousands apart."""
+    return f"{value:,}".replace(",", _NARROW_SPACE)
+
+
+@register.filter
 def number(value: float) -> str:
     """Write a number with six significant digits, powers of ten as such."""
     mantissa, _, exponent = f"{value:.6g}".partition("e")

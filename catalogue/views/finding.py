@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from catalogue.access import access_states, registrable_instruments
 from catalogue.forms import Chip, list_chips, read_lists
-from catalogue.search import Query, count_facets, find, read_query
+from catalogue.search import Cursor, count, find, in_order, neighbours, read_cursor, read_query
 from catalogue.views.replies import personal, wants_fragment
 
 PAGE = 20
@@ -19,31 +18,42 @@ _MOST_WAYS_OUT = 5
 @require_safe
 @personal
 def list_datasets(request: HttpRequest) -> HttpResponse:
-    """Find datasets by words and facets."""
+    """Find datasets by words, conditions and facets."""
     query = read_query(read_lists(request.GET))
-    facets = count_facets(request.user, query)
-    found = find(request.user, query).select_related("instrument", "facility")
-    found = found.prefetch_related("samples", "techniques")
-    page = Paginator(found, PAGE).get_page(request.GET.get("page"))
-    states = access_states(page.object_list)
-    chips = list_chips(request.GET, facets)
+    at = _read_cursor(request)
+    found = find(request.user, query, PAGE, beside=at.beside, is_backward=at.is_backward)
+    counted = count(request.user, query)
+    datasets = in_order(request.user, found)
+    states = access_states(datasets)
+    previous, following = neighbours(found, at)
+    chips = list_chips(request.GET, counted.facets)
     context = {
         "query": query,
-        "facets": facets,
+        "faults": query.search.faults,
+        "facets": counted.facets,
+        "total": counted.total,
+        "is_ranked": found.is_ranked,
         "chips": chips,
-        "page": page,
-        "pages": page.paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1),
-        "cards": [(dataset, states[dataset.pk]) for dataset in page.object_list],
+        "previous": previous,
+        "following": following,
+        "cards": [(dataset, states[dataset.pk]) for dataset in datasets],
         "may_register": registrable_instruments(request.user).exists(),
-        "ways_out": [] if page.paginator.count else list(_ways_out(request, chips)),
+        "ways_out": [] if counted.total else list(_ways_out(request, chips)),
     }
     template = "catalogue/dataset_list.html"
     return render(request, f"{template}#answer" if wants_fragment(request) else template, context)
 
 
+def _read_cursor(request: HttpRequest) -> Cursor:
+    """Return the page asked for; one that nobody gave out is the first."""
+    try:
+        return read_cursor(request.GET.get("cursor", ""))
+    except ValueError:
+        return Cursor()
+
+
 def _ways_out(request: HttpRequest, chips: list[Chip]) -> Iterable[tuple[Chip, int]]:
     """Count what would be found without each of the filters that found nothing."""
     for chip in chips[:_MOST_WAYS_OUT]:
-        query: Query = read_query(read_lists(chip.remaining))
-        if count := find(request.user, query).count():
-            yield chip, count
+        if total := count(request.user, read_query(read_lists(chip.remaining))).total:
+            yield chip, total

@@ -3,7 +3,8 @@
 import hashlib
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from html import unescape
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -18,7 +19,7 @@ from catalogue.forms import list_chips, read_lists
 from catalogue.ingest import register_path
 from catalogue.models import Activity, DataFile, Dataset
 from catalogue.registration import ActivityRecord, DerivedDataset, DerivedFile, register_derived
-from catalogue.search import count_facets, read_query
+from catalogue.search import count, read_query
 from catalogue.storage.content import content_key, keep_bytes
 from catalogue.templatetags.quantities import file_size, number, quantity, seconds
 from tests.builders import World, a_dataset, a_technique
@@ -144,19 +145,29 @@ def test_what_no_database_can_hold_finds_nothing_and_breaks_nothing(
     assert client_of(None).get("/", {name: "\x00"}).status_code == 200
 
 
-def test_a_page_past_the_end_is_the_last(client_of: ClientOf, world: World) -> None:
-    for count in range(21):
-        a_dataset(
-            world, title=f"Scan {count:02}", start_time=datetime(2026, 1, 1 + count, tzinfo=UTC)
-        )
+def test_pages_follow_each_other_and_a_made_up_place_is_the_first(
+    client_of: ClientOf, world: World
+) -> None:
+    for day in range(41):
+        start = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day)
+        a_dataset(world, title=f"Scan {day:02}", start_time=start)
     client = client_of("ines")
-    assert "Scan 00" in text_of(client.get("/?page=99"))
-    assert "Scan 20" in text_of(client.get("/?page=first"))
+    seen, address = [], "/"
+    while address:
+        page = client.get(address).content.decode()
+        seen += re.findall(r">(Scan \d\d)</a>", page)
+        following = re.search(r'href="([^"]*)" rel="next"', page)
+        address = f"/{unescape(following.group(1))}" if following else ""
+    assert seen == [f"Scan {day:02}" for day in reversed(range(41))]
+    before = re.search(r'href="([^"]*)" rel="prev"', page)
+    assert before is not None
+    assert "Scan 20" in text_of(client.get(f"/{unescape(before.group(1))}"))
+    assert "Scan 40" in text_of(client.get("/?cursor=first"))
 
 
 def test_removing_a_chip_keeps_the_other_filters_and_drops_the_page(world: World) -> None:
-    parameters = QueryDict("q=blue&kind=raw&kind=derived&page=4")
-    facets = count_facets(AnonymousUser(), read_query(read_lists(parameters)))
+    parameters = QueryDict("q=blue&kind=raw&kind=derived&cursor=4")
+    facets = count(AnonymousUser(), read_query(read_lists(parameters))).facets
     addresses = {chip.label: unquote(chip.address) for chip in list_chips(parameters, facets)}
     assert addresses == {
         "“blue”": "?kind=raw&kind=derived",

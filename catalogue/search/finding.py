@@ -1,0 +1,286 @@
+"""
+Find one page of a list, best or newest first, in time that the page decides.
+
+A word that few datasets hold is collected by its index and ranked. For what many hold,
+the newest few thousand datasets are looked through, which nearly always fills the page;
+only if it does not, everything is collected.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from catalogue.access import Person, visible_datasets
+from catalogue.models import Dataset
+from catalogue.search.asking import Asked, Query
+from catalogue.search.selecting import start, tests_of
+from catalogue.search.statement import Statement
+
+MOST_RANKED = 2_000
+_WINDOW = 5_000
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a page ends: the dataset there, by the columns of the order."""
+
+    rank: float
+    newest: datetime
+    pid: UUID
+
+    def as_list(self) -> list[Any]:
+        return [self.rank, self.newest.isoformat(), str(self.pid)]
+
+    @classmethod
+    def from_list(cls, values: Sequence[Any]) -> "Position":
+        """Read what ``as_list`` wrote and somebody signed."""
+        rank, newest, pid = values
+        return cls(float(rank), datetime.fromisoformat(newest), UUID(pid))
+
+
+@dataclass(frozen=True)
+class Found:
+    """
+    Some datasets in order.
+
+    Attributes
+    ----------
+    pks : list of int
+        Primary keys, not for others' eyes.
+    positions : list of Position
+        Of each of them.
+    has_more : bool
+        Whether there are more in the direction that was asked for.
+    is_ranked : bool
+        Best first; otherwise the newest first, because there is no text, or so many
+        match that relevance says little.
+    """
+
+    pks: list[int]
+    positions: list[Position]
+    has_more: bool
+    is_ranked: bool
+
+
+def find(
+    person: Person,
+    query: Query,
+    size: int,
+    *,
+    beside: Position | None = None,
+    is_backward: bool = False,
+) -> Found:
+    """
+    Find a page of what a person may see and asks for.
+
+    Parameters
+    ----------
+    person : User or AnonymousUser
+        Who asks.
+    query : Query
+        What for.
+    size : int
+        How many at most.
+    beside : Position, optional
+        The page begins after it; by default it is the first.
+    is_backward : bool
+        The page ends before ``beside`` instead.
+    """
+    return find_asked(Asked.by(person, query), size, beside=beside, is_backward=is_backward)
+
+
+def find_asked(
+    asked: Asked, size: int, *, beside: Position | None = None, is_backward: bool = False
+) -> Found:
+    """Find a page of a compiled query; see ``find``."""
+    order = _Order(beside, is_backward, size + 1)
+    rows, is_ranked = _rows(asked, order)
+    rows, has_more = rows[:size], len(rows) > size
+    if is_backward:
+        rows.reverse()
+    positions = [Position(rank, newest, pid) for _, rank, newest, pid in rows]
+    return Found([row[0] for row in rows], positions, has_more, is_ranked)
+
+
+_Rows = list[tuple[int, float, datetime, UUID]]
+
+
+@dataclass(frozen=True)
+class _Order:
+    """From where, in which direction, and how many."""
+
+    beside: Position | None
+    is_backward: bool
+    limit: int
+
+    @property
+    def by_newest(self) -> str:
+        return "newest ASC, pid DESC" if self.is_backward else "newest DESC, pid ASC"
+
+    @property
+    def by_rank(self) -> str:
+        return f"rank {'ASC' if self.is_backward else 'DESC'}, {self.by_newest}"
+
+    def beyond(self) -> tuple[str, list[Any]]:
+        """Return the condition on ``l`` that begins the page; an index can start there."""
+        if self.beside is None:
+            return "TRUE", []
+        at = self.beside
+        near, far, tie = (">=", ">", "<") if self.is_backward else ("<=", "<", ">")
+        test = f"l.newest {near} %s AND (l.newest {far} %s OR l.pid {tie} %s)"
+        return test, [at.newest, at.newest, at.pid]
+
+    def beyond_rank(self) -> tuple[str, list[Any]]:
+        if self.beside is None:
+            return "TRUE", []
+        at = self.beside
+        far = ">" if self.is_backward else "<"
+        test, values = self.beyond()
+        return f"(rank {far} %s OR (rank = %s AND {test}))", [at.rank, at.rank, *values]
+
+
+def _rows(asked: Asked, order: _Order) -> tuple[_Rows, bool]:
+    goes_on_by_newest = order.beside is not None and order.beside.rank < 0
+    if asked.text and not goes_on_by_newest:
+        ranked = _rank(asked, order)
+        if ranked is not None:
+            return ranked, True
+    if asked.is_unfiltered:
+        return _newest(asked, order), False
+    rows = _look_through(asked, order)
+    if rows is None:
+        is_plain = not asked.clauses and not asked.access
+        rows = _merge_combinations(asked, order) if is_plain else _collect(asked, order)
+    return rows, False
+
+
+def _rank(asked: Asked, order: _Order) -> _Rows | None:
+    """Rank all that match, if they are few enough; None if they are not."""
+    tests, values = tests_of(asked, are_near=False)
+    statement = start(asked).add(
+        ", hits AS MATERIALIZED (SELECT l.dataset_id, l.newest, l.pid, l.words "
+        f"FROM catalogue_listing AS l WHERE {tests} AND {asked.scope.where} "
+        f"LIMIT {MOST_RANKED + 1})",
+        values,
+    )
+    test, beyond = order.beyond_rank()
+    statement.add(
+        ", ranked AS (SELECT h.dataset_id, h.newest, h.pid, "
+        "ts_rank(h.words, %s::tsquery)::float8 AS rank FROM hits AS h) "
+        "SELECT (SELECT count(*) FROM hits), dataset_id, rank, newest, pid "
+        f"FROM ranked AS l WHERE {test} ORDER BY {order.by_rank} LIMIT {order.limit}",
+        [asked.text, *beyond],
+    )
+    rows = statement.rows()
+    if rows and rows[0][0] > MOST_RANKED:
+        return None
+    return [(pk, rank, newest, pid) for _, pk, rank, newest, pid in rows]
+
+
+def _newest(asked: Asked, order: _Order) -> _Rows:
+    """Take the head of each source; an index has them in this order."""
+    test, values = order.beyond()
+    statement = start(asked)
+    heads = [
+        f"(SELECT l.dataset_id, {_BY_NEWEST}, l.newest, l.pid FROM {source} AND {test} "
+        f"ORDER BY {order.by_newest} LIMIT {order.limit})"
+        for source in asked.scope.sources
+    ]
+    statement.add(_all_of(heads), values * len(heads))
+    return _rows_of(statement.add(_last(order)))
+
+
+def _look_through(asked: Asked, order: _Order) -> _Rows | None:
+    """Look through the newest of each source; None if that does not settle the page."""
+    test, beyond = order.beyond()
+    near, values = tests_of(asked, are_near=True)
+    statement = start(asked)
+    sources = asked.scope.sources
+    for number, source in enumerate(sources):
+        statement.add(
+            f", seen{number} AS MATERIALIZED (SELECT l.* FROM {source} AND {test} "
+            f"ORDER BY {order.by_newest} LIMIT {_WINDOW})"
+            f", hits{number} AS MATERIALIZED (SELECT l.dataset_id, l.newest, l.pid "
+            f"FROM seen{number} AS l WHERE {near} ORDER BY {order.by_newest} "
+            f"LIMIT {order.limit})",
+            [*beyond, *values],
+        )
+    settled = " AND ".join(
+        f"((SELECT count(*) FROM hits{number}) >= {order.limit} "
+        f"OR (SELECT count(*) FROM seen{number}) < {_WINDOW})"
+        for number in range(len(sources))
+    )
+    hits = " UNION ALL ".join(f"SELECT * FROM hits{number}" for number in range(len(sources)))
+    # The first row tells whether the page is settled.
+    statement.add(
+        f"(SELECT 0, {settled}, NULL, NULL) UNION ALL (SELECT l.dataset_id, NULL, l.newest, "
+        f"l.pid FROM ({hits}) AS l ORDER BY {order.by_newest} LIMIT {order.limit})"
+    )
+    (_, is_settled, _, _), *rows = statement.rows()
+    return [(pk, -1.0, newest, pid) for pk, _, newest, pid in rows] if is_settled else None
+
+
+def _collect(asked: Asked, order: _Order) -> _Rows:
+    """Collect all that match, and sort them."""
+    far, values = tests_of(asked, are_near=False)
+    test, beyond = order.beyond()
+    statement = start(asked).add(
+        ", hits AS MATERIALIZED (SELECT l.dataset_id, l.newest, l.pid "
+        f"FROM catalogue_listing AS l WHERE {far} AND {asked.scope.where} AND {test})",
+        [*values, *beyond],
+    )
+    statement.add(f"SELECT l.dataset_id, {_BY_NEWEST}, l.newest, l.pid FROM hits AS l")
+    return _rows_of(statement.add(_last(order)))
+
+
+def _merge_combinations(asked: Asked, order: _Order) -> _Rows:
+    """Take the head of each combination; an index has them in this order."""
+    test, beyond = order.beyond()
+    public, *others = asked.scope.sources
+    head = f"ORDER BY {order.by_newest} LIMIT {order.limit}"
+    merged = (
+        f"(SELECT x.dataset_id, {_BY_NEWEST}, x.newest, x.pid FROM unnest(%s::bigint[]) AS c(id) "
+        f"CROSS JOIN LATERAL (SELECT l.dataset_id, l.newest, l.pid FROM {public} "
+        f"AND l.combination_id = c.id AND {test} {head}) AS x)"
+    )
+    heads = [merged]
+    heads += [
+        f"(SELECT l.dataset_id, {_BY_NEWEST}, l.newest, l.pid FROM {source} "
+        f"AND l.combination_id = ANY(%s) AND {test} {head})"
+        for source in others
+    ]
+    values = [asked.combinations, *beyond] * len(heads)
+    return _rows_of(start(asked).add(_all_of(heads), values).add(_last(order)))
+
+
+_BY_NEWEST = "-1::float8 AS rank"  # what a position says that is not ranked
+
+
+def _all_of(heads: list[str]) -> str:
+    return f"SELECT * FROM ({' UNION ALL '.join(heads)}) AS heads"
+
+
+def _last(order: _Order) -> str:
+    return f"ORDER BY {order.by_newest} LIMIT {order.limit}"
+
+
+def _rows_of(statement: Statement) -> _Rows:
+    return [(pk, rank, newest, pid) for pk, rank, newest, pid in statement.rows()]
+
+
+def in_order(person: Person, found: Found) -> list[Dataset]:
+    """
+    Return the datasets of a page, with what cards show, in its order.
+
+    They pass ``visible_datasets`` once more: what closed meanwhile is left out.
+    """
+    rows = (
+        visible_datasets(person)
+        .filter(pk__in=found.pks)
+        .select_related("instrument", "facility")
+        .prefetch_related("samples", "techniques")
+    )
+    by_key = {row.pk: row for row in rows}
+    return [by_key[pk] for pk in found.pks if pk in by_key]
