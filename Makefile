@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PALIMPSEST_DATA ?= $(CURDIR)/var
 
-.PHONY: demo test smoke setup lock style types imports unit journeys docs
+.PHONY: demo test test-external smoke setup lock style types imports unit journeys docs bench-search bench-ingest
 
 demo: setup
 	@$(BIN)/python -m demo
@@ -13,6 +13,18 @@ smoke: setup
 	@$(BIN)/python -m demo.smoke
 
 test: style types imports unit journeys docs smoke
+
+# The same tests against a PostgreSQL outside: DATABASE_URL, else a fresh server of their own.
+test-external: setup
+	@$(BIN)/python -m tests.journeys.browser
+	$(BIN)/python -m tests.external --ignore tests/docs
+
+# N=100000 is the small form; catalogues are loaded once and kept under var/.
+bench-search: setup
+	@PALIMPSEST_DATA=$(CURDIR)/var/bench-search $(BIN)/python -m bench.search
+
+bench-ingest: setup
+	@PALIMPSEST_DATA=$(CURDIR)/var/bench-ingest $(BIN)/python -m bench.ingest
 
 setup: $(VENV)/.ready
 
