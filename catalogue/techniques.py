@@ -172,7 +172,7 @@ def resolve(text: str) -> list[Technique]:
         return exact
     wanted = fold(text)
     best: dict[int, list[Technique]] = {}
-    for term in Technique.objects.order_by("is_obsolete", "pid") if wanted else ():
+    for term in Technique.objects.order_by("is_obsolete", "pid"):
         if (rank := _rank(term, wanted)) is not None:
             best.setdefault(rank, []).append(term)
     return best[min(best)] if best else []
