@@ -1,24 +1,78 @@
-"""Who calls: name and password with each request."""
+"""Who calls: a token, or name and password with each request."""
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.utils import timezone
 from drf_spectacular.authentication import BasicScheme
-from rest_framework.authentication import BasicAuthentication
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import (
+    BaseAuthentication,
+    BasicAuthentication,
+    get_authorization_header,
+)
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from catalogue.models import ApiToken, User
+from catalogue.rates import GUESSES, MOST_GUESSES, Limit, address_of, require_left, spend
+from catalogue.tokens import find_token, note_use
+
+_TOKEN_SCHEMES = {b"token", b"bearer"}
+
 
 class PlainBasicAuthentication(BasicAuthentication):
-    """HTTP Basic, without names that PostgreSQL cannot hold."""
+    """HTTP Basic, without names that PostgreSQL cannot hold, and without endless guessing."""
 
     def authenticate_credentials(
         self, userid: str, password: str, request: Request | None = None
     ) -> tuple[AbstractBaseUser, None]:
         if "\x00" in userid:
             raise AuthenticationFailed("Wrong user name or password.")
-        return super().authenticate_credentials(userid, password, request)
+        address = address_of(request) if request else ""
+        limit = Limit(f"{userid[:150]} from {address}", MOST_GUESSES)
+        require_left(GUESSES, limit)  # else not even the right password is tried
+        try:
+            return super().authenticate_credentials(userid, password, request)
+        except AuthenticationFailed:
+            spend(GUESSES, [limit])
+            raise
 
 
 class PlainBasicScheme(BasicScheme):
     """The same in the OpenAPI schema; drf-spectacular finds it by that name."""
 
     target_class = "catalogue.api.authentication.PlainBasicAuthentication"
+
+
+class TokenAuthentication(BaseAuthentication):
+    """``Authorization: Bearer plm_...``; ``Token plm_...`` is understood, too."""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        scheme, *rest = get_authorization_header(request).split() or [b""]
+        if scheme.lower() not in _TOKEN_SCHEMES:
+            return None
+        if len(rest) != 1:
+            raise AuthenticationFailed("Write one token after the scheme: Bearer plm_...")
+        token = find_token(rest[0].decode("latin-1"))
+        if token is None:
+            raise AuthenticationFailed("This token is unknown or revoked. Make another one.")
+        if token.expiry is not None and token.expiry <= timezone.now():
+            raise AuthenticationFailed(
+                f"This token ended on {token.expiry:%Y-%m-%d}. Make another one."
+            )
+        if not token.user.is_active:
+            raise AuthenticationFailed("The account of this token is closed. Ask a data steward.")
+        note_use(token)
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the framework's
+        return 'Bearer realm="api"'
+
+
+class TokenScheme(OpenApiAuthenticationExtension):
+    """The same in the OpenAPI schema."""
+
+    target_class = "catalogue.api.authentication.TokenAuthentication"
+    name = "tokenAuth"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:  # noqa: ARG002 - the same
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "plm_..."}

@@ -25,7 +25,9 @@ class PageQuery(StrictSerializer):
 
     page_size = serializers.IntegerField(min_value=1, max_value=_MOST, default=_USUAL)
     cursor = serializers.CharField(
-        required=False, help_text="Opaque; follow next and previous instead of making one."
+        required=False,
+        allow_blank=True,
+        help_text="Opaque; follow next and previous instead of making one.",
     )
 
 

@@ -2,19 +2,24 @@
 
 import json
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
-from rest_framework.permissions import IsAuthenticatedOrReadOnly
+from rest_framework.permissions import SAFE_METHODS, IsAuthenticatedOrReadOnly
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from catalogue.errors import ScopeError
+from catalogue.models import ApiToken
+from catalogue.rates import Allowance
+
 Responses = dict[tuple[int, str], Any]
+_Lists = serializers.ListField | serializers.MultipleChoiceField
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -48,19 +53,26 @@ class ProblemSerializer(serializers.Serializer[Any]):
 _REASONS = {
     400: "The request is malformed, or a field is missing, unknown or wrong.",
     401: "Sign in first.",
-    403: "You may not do this.",
+    403: "You, or the token that you use, may not do this.",
     404: "It is not there, or hidden from you.",
+    406: "It cannot be written in the media type that you accept.",
     409: "The state of things forbids it.",
+    410: "The data were taken back.",
+    412: "There is another version than the one you named.",
+    415: "The body is not JSON.",
+    416: "The file ends before the range that you ask for.",
     422: "Each field is well formed, but together they cannot be done.",
+    429: "Too many calls; Retry-After says when to go on.",
     503: "A store is not available.",
 }
+_ANYWHERE = {401, 403, 406, 429}
 
 
 def problems(*statuses: int) -> Responses:
-    """Describe in the schema what an address answers when it refuses."""
+    """Describe in the schema what an address answers when it refuses, beside what all do."""
     return {
         (status, "application/problem+json"): OpenApiResponse(ProblemSerializer, _REASONS[status])
-        for status in statuses
+        for status in sorted(_ANYWHERE.union(statuses))
     }
 
 
@@ -89,6 +101,30 @@ class Resource(APIView):
     parser_classes = [_Parser]
     permission_classes = [IsAuthenticatedOrReadOnly]
 
+    # What a token needs for each method that changes something. A method that is not
+    # named here is closed to tokens; reading always needs the scope "read".
+    scopes: ClassVar[Mapping[str, ApiToken.Scope]] = {}
+    allowance: Allowance | None = None  # set once the call has been counted
+
+    def check_permissions(self, request: Request) -> None:
+        super().check_permissions(request)
+        if isinstance(request.auth, ApiToken):
+            self.check_scope(request, request.auth)
+
+    def check_scope(self, request: Request, token: ApiToken) -> None:
+        """
+        Refuse a call that the token does not stretch to.
+
+        Raises
+        ------
+        ScopeError
+            Naming the scope that it lacks.
+        """
+        is_safe = request.method in SAFE_METHODS
+        needed = ApiToken.Scope.READ if is_safe else self.scopes.get(request.method or "", "")
+        if needed not in token.scopes:
+            raise ScopeError(needed, token.scopes)
+
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any
     ) -> Response:
@@ -96,6 +132,8 @@ class Resource(APIView):
         # What one person may see must not lie in a cache for the next.
         patch_cache_control(answer, private=True)
         patch_vary_headers(answer, ["Cookie", "Authorization"])
+        for name, value in self.allowance.headers.items() if self.allowance else ():
+            answer.headers[name] = value
         return answer
 
 
@@ -108,7 +146,13 @@ def read_query(kind: type[StrictSerializer], request: Request) -> dict[str, Any]
     ValidationError
         Naming each one that is wrong or unknown.
     """
-    return _checked(kind(data=request.query_params))
+    # Not as the framework reads a form: there an empty value would pass for none.
+    given = dict(request.query_params.lists())
+    lists = {name for name, field in kind().fields.items() if isinstance(field, _Lists)}
+    once = {name: values[-1] for name, values in given.items() if name not in lists}
+    if repeated := [name for name in once if len(given[name]) > 1]:
+        raise serializers.ValidationError({name: ["Give it once."] for name in repeated})
+    return _checked(kind(data=given | once))
 
 
 def read_body(kind: type[StrictSerializer], request: Request) -> dict[str, Any]:

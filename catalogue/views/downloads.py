@@ -1,58 +1,62 @@
 """Bytes that people take home."""
 
-from pathlib import PurePosixPath
+from functools import wraps
 from uuid import UUID
 
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.utils.cache import get_conditional_response
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
-from catalogue.access import get_dataset, get_file
+from catalogue import delivery
+from catalogue.access import get_dataset, get_file, get_readable
 from catalogue.models import Activity
-from catalogue.places import open_file, picture_path
-from catalogue.views.replies import personal
+from catalogue.rates import BYTES, count_call
+from catalogue.views.replies import Arguments, View, personal
+
+
+def counted(view: View[Arguments]) -> View[Arguments]:
+    """Count bytes taken here against the limit that REST counts them against."""
+
+    @wraps(view)
+    def reply(
+        request: HttpRequest, /, *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> HttpResponseBase:
+        allowance = count_call(request, BYTES)
+        response = view(request, *args, **kwargs)
+        for name, value in allowance.headers.items() if allowance else ():
+            response.headers[name] = value
+        return response
+
+    return reply
 
 
 @require_safe
-@personal
+@counted
 def send_file(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
-    """Send one file of a dataset, whole and under its own name."""
-    file = get_file(request.user, uuid)
-    etag = f'"{file.sha256}"'
-    if unchanged := get_conditional_response(request, etag=etag):
-        return unchanged
-    reader = open_file(file)
-    response = FileResponse(
-        reader,
-        as_attachment=True,
-        filename=PurePosixPath(file.path).name,
-        content_type=file.media_type,
-        headers={"ETag": etag},
-    )
-    return _without_body(response) if request.method == "HEAD" else response
+    """Send one file of a dataset under its own name, or the part that is asked for."""
+    return delivery.answer_file(request, get_file(request.user, uuid))
 
 
-def _without_body(response: FileResponse) -> HttpResponse:
-    """Answer HEAD: not every server drops the body of its own accord."""
-    response.close()
-    return HttpResponse(headers=response.headers)
+@require_safe
+@counted
+def send_archive(request: HttpRequest, pid: UUID) -> HttpResponseBase:
+    """Send all files of a dataset as one ZIP."""
+    wanted = delivery.bundle([get_readable(request.user, pid)])
+    return delivery.answer_archive(request, wanted.after(request.GET.get("after", "")))
+
+
+@require_safe
+@counted
+def send_checksums(request: HttpRequest, pid: UUID) -> HttpResponseBase:
+    """Send the checksums of all files of a dataset."""
+    return delivery.answer_checksums(get_readable(request.user, pid))
 
 
 @require_safe
 @personal
 def send_thumbnail(request: HttpRequest, pid: UUID) -> HttpResponseBase:
     """Send the picture of a dataset that lists show."""
-    sha256 = get_dataset(request.user, pid).thumbnail
-    if not sha256:
-        raise Http404("This dataset has no picture.")
-    etag = f'"{sha256}"'
-    if unchanged := get_conditional_response(request, etag=etag):
-        return unchanged
-    path = picture_path(sha256)
-    if not path.is_file():
-        raise Http404("The picture of this dataset is not in the store.")
-    response = FileResponse(path.open("rb"), content_type="image/png", headers={"ETag": etag})
-    return _without_body(response) if request.method == "HEAD" else response
+    return delivery.answer_picture(request, get_readable(request.user, pid))
 
 
 @require_safe

@@ -27,6 +27,8 @@ ADDRESSES = {
     "run": "processing-runs/{run}/",
     "log": "processing-runs/{run}/log/",
 }
+# Headers that differ from call to call, whatever is asked for.
+FICKLE = {"Content-Length", "X-Request-ID", "RateLimit"}
 LISTS = [
     "datasets/",
     "datasets/facets/",
@@ -85,7 +87,7 @@ def test_to_others_hidden_and_absent_are_the_same_bytes(
         text = response.content.decode()
         for key, value in names.items():
             text = text.replace(value, key)
-        answers.append((text, {k: v for k, v in response.items() if k != "Content-Length"}))
+        answers.append((text, {k: v for k, v in response.items() if k not in FICKLE}))
     assert answers[0] == answers[1]
 
 
@@ -122,7 +124,7 @@ def test_what_a_person_is_told_stays_out_of_shared_caches(
 ) -> None:
     for name in ("ines", "sten"):
         response = machine_of(name).get(f"/api/v1/{address.format(**pids)}")
-        assert response["Cache-Control"] == "private"
+        assert response["Cache-Control"] in {"private", "private, no-transform"}
         assert {"Cookie", "Authorization"} <= set(response["Vary"].split(", "))
         drain(response)
 

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -49,21 +51,30 @@ def say(capsys: pytest.CaptureFixture[str], code: str, names: dict[str, Any]) ->
     return capsys.readouterr().out
 
 
+def through(server: httpx.WSGITransport) -> SimpleNamespace:
+    """Give httpx as the guide imports it, with clients that reach this server."""
+    return SimpleNamespace(Client=partial(httpx.Client, transport=server))
+
+
 def test_the_examples_of_the_guide_run(
     story: World, server: httpx.WSGITransport, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    signing_in, finding, paging, reading, registering, launching, waiting, *rest = EXAMPLES
-    origin, refusing = rest
+    signing_in, token, finding, paging, reading, resuming, packing, *others = EXAMPLES
+    registering, launching, waiting, origin, refusing = others
     names: dict[str, Any] = {}
     say(capsys, signing_in, names)
     typed = names["client"]
     names["client"] = httpx.Client(base_url=typed.base_url, auth=typed.auth, transport=server)
 
+    names["httpx"] = through(server)
+    assert say(capsys, token, names) == "200\n"
     assert "Fragment of a painting" in say(capsys, finding, names)
     say(capsys, paging, names)
     assert names["titles"] == ["Fragment of a painting", "Geometry"]
     say(capsys, reading, names)
     assert names["content"] == b"frames"
+    say(capsys, resuming, names)
+    assert say(capsys, packing, names) == "True\n"
     assert say(capsys, registering, names).startswith("201 ")
 
     # What the guide is about to ask for has been made before: there is no worker here.
