@@ -11,8 +11,13 @@ import shutil
 import time
 from dataclasses import dataclass
 
+from django.core.cache import cache
+
 from catalogue.models import Dataset
 from catalogue.places import content_folder
+from catalogue.saved_searches import run_due
+from catalogue.search.ledger import fold
+from catalogue.upkeep import keep_up
 from processing.archiving import copy_due, request_copies
 from processing.errors import ProcessingError
 from processing.lifecycle import bind_product
@@ -24,6 +29,7 @@ _log = logging.getLogger(__name__)
 
 State = ProcessingRun.State
 
+_SEARCH_EVERY_S = 300.0
 _LEFT_FOR_S = 24 * 3600.0
 _RUN_FOLDER = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}\.\d{1,9}")
 
@@ -36,6 +42,7 @@ class Pass:
     submitted: int = 0
     blocked: int = 0
     copied: int = 0
+    opened: int = 0
 
 
 def reconcile() -> Pass:
@@ -47,6 +54,10 @@ def reconcile() -> Pass:
             done.wanted += 1
             _reconcile_product(product, rule, subject, done)
     done.copied = copy_due()
+    done.opened = keep_up().opened
+    fold()
+    if cache.add("steward-saved-searches", 1, _SEARCH_EVERY_S):
+        run_due()
     clear_staging()
     return done
 
