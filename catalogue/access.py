@@ -6,7 +6,7 @@ questions: a policy may show the metadata of closed data. Hidden and absent are 
 404. Data open by the clock; nothing has to run for that.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -82,13 +82,13 @@ def visible_datasets(person: Person) -> QuerySet[Dataset]:
     Returns
     -------
     QuerySet
-        Without order, and with retracted ones, whose page is a tombstone. A dataset
-        without any guard is shown to nobody but stewards.
+        Without order, and with retracted ones, whose page is a tombstone; what was
+        withdrawn only stewards see. A dataset without any guard is shown to nobody but
+        stewards.
     """
-    if isinstance(person, User) and person.is_data_steward:
+    if _is_steward(person):
         return Dataset.objects.all()
-    listed = Q(listed_at__lte=Now())
-    return Dataset.objects.filter(listed | _own(person, "listed_on"))
+    return _shown(person).exclude(Exists(_stones(kind=Tombstone.Kind.WITHDRAWN)))
 
 
 def readable_datasets(person: Person) -> QuerySet[Dataset]:
@@ -106,12 +106,33 @@ def readable_datasets(person: Person) -> QuerySet[Dataset]:
     QuerySet
         Without order; nobody reads what is retracted.
     """
-    seen = visible_datasets(person).filter(
-        ~Exists(Tombstone.objects.filter(dataset=OuterRef("pk")))
-    )
-    if isinstance(person, User) and person.is_data_steward:
+    return cleared_datasets(person).exclude(Exists(_stones()))
+
+
+def cleared_datasets(person: Person) -> QuerySet[Dataset]:
+    """
+    Select the datasets that are open to a person, also those that were retracted.
+
+    Nobody reads these any more, but what was done with them may still be seen by whom
+    they were open to.
+    """
+    seen = visible_datasets(person)
+    if _is_steward(person):
         return seen
     return seen.filter(Q(opens_at__lte=Now()) | _own(person, "opens_on"))
+
+
+def _is_steward(person: Person) -> bool:
+    return isinstance(person, User) and person.is_data_steward
+
+
+def _shown(person: Person) -> QuerySet[Dataset]:
+    """Select what is listed, or a person's own, whatever was taken back since."""
+    return Dataset.objects.filter(Q(listed_at__lte=Now()) | _own(person, "listed_on"))
+
+
+def _stones(**wanted: str) -> QuerySet[Tombstone]:
+    return Tombstone.objects.filter(dataset=OuterRef("pk"), **wanted)
 
 
 def _own(person: Person, day: str) -> Q:
@@ -127,12 +148,16 @@ def _own(person: Person, day: str) -> Q:
 
 
 def memberships(person: User) -> QuerySet[Membership]:
-    """Select the memberships of a person that are valid today, where the facility is."""
+    """Select the memberships of a person that are valid today."""
+    return valid_memberships().filter(person=person)
+
+
+def valid_memberships() -> QuerySet[Membership]:
+    """Select everybody's memberships that are valid today, where the facility is."""
     today = LocalToday(F("proposal__facility__timezone"))
     return Membership.objects.filter(
         Q(valid_from__isnull=True) | Q(valid_from__lte=today),
         Q(valid_to__isnull=True) | Q(valid_to__gte=today),
-        person=person,
     )
 
 
@@ -156,6 +181,12 @@ def _is_owner(person: User) -> Q:
     return Q(proposal__isnull=True, dataset__owner=person, dataset__kind=Dataset.Kind.RAW)
 
 
+def closed_guards(datasets: Collection[int]) -> QuerySet[Guard]:
+    """Select the guards that keep datasets closed today, by the datasets' primary keys."""
+    guards = Guard.objects.filter(dataset__in=datasets)
+    return guards.exclude(opens_on__lte=LocalToday(F("dataset__facility__timezone")))
+
+
 def get_dataset(person: Person, pid: str | UUID) -> Dataset:
     """
     Return a dataset whose page the person may see.
@@ -164,12 +195,31 @@ def get_dataset(person: Person, pid: str | UUID) -> Dataset:
     ------
     UnknownDatasetError
         If there is none, or it is hidden; the two cannot be told apart.
+    RetractedError
+        If they could see it until it was withdrawn.
     """
     wanted = visible_datasets(person).select_related("facility", "instrument", "tombstone")
     try:
         return wanted.get(pid=pid)
     except (Dataset.DoesNotExist, ValidationError) as error:
+        _refuse_withdrawn(person, pid=pid)
         raise UnknownDatasetError(str(pid)) from error
+
+
+def _refuse_withdrawn(person: Person, **named: str | UUID) -> None:
+    """Tell those who would see a dataset that it was withdrawn, and nobody else."""
+    stones = Tombstone.objects.filter(kind=Tombstone.Kind.WITHDRAWN)
+    try:
+        stone = stones.filter(dataset__in=_shown(person).filter(**named)).first()
+    except ValidationError:
+        return  # no identifier at all
+    if stone:
+        raise _retracted(stone)
+
+
+def _retracted(stone: Tombstone) -> RetractedError:
+    pid, kind, reason = str(stone.dataset.pid), stone.kind, stone.reason
+    return RetractedError(pid, kind, reason, stone.made_at.date())
 
 
 def get_readable(person: Person, pid: str | UUID) -> Dataset:
@@ -208,7 +258,7 @@ def refuse_bytes(dataset: Dataset) -> None:
         Otherwise, with the day on which it opens.
     """
     if stone := Tombstone.objects.filter(dataset=dataset).first():
-        raise RetractedError(str(dataset.pid), stone.kind, stone.reason)
+        raise _retracted(stone)
     raise EmbargoError(str(dataset.pid), access_state(dataset).opens_on)
 
 
@@ -232,6 +282,7 @@ def get_file(person: Person, uuid: str | UUID) -> DataFile:
     try:
         file = seen.select_related("dataset", "store").get(uuid=uuid)
     except (DataFile.DoesNotExist, ValidationError) as error:
+        _refuse_withdrawn(person, files__uuid=uuid)
         raise UnknownFileError(str(uuid)) from error
     if not may_read(person, file.dataset):
         refuse_bytes(file.dataset)

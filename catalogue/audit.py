@@ -1,5 +1,6 @@
 """The audit log: who changed access, metadata or state, when and why."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Model
@@ -39,7 +40,7 @@ def record(
 
 def record_all(
     act: str,
-    changes: list[tuple[Model, Any, Any]],
+    changes: Iterable[tuple[Model, Any, Any]],
     *,
     person: User | None,
     reason: str = "",

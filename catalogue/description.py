@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-Content = Literal["nexus-scan", "nexus", "euxfel-run", "poni", "image-series", "image"]
+Content = Literal["nexus-scan", "nexus", "euxfel-run", "poni", "image-series", "image", "files"]
 """What the files contain, in the words that a recipe's input slots use."""
 
 Progress = Callable[[int, int], None]
@@ -27,11 +27,12 @@ class FoundParameter(_Found):
     A catalogued quantity as the file states it.
 
     ``name`` is dotted snake case (``photon_energy``, ``sample.temperature``),
-    ``unit`` as written in the file, None for a pure number or text.
+    ``unit`` as written in the file, None for a pure number or text. Integers stay such:
+    beyond 2**53 a float would not be exact.
     """
 
     name: str
-    value: float | str
+    value: int | float | str
     unit: str | None = None
 
 

@@ -1,8 +1,9 @@
 """Write the listings of datasets: what lists and searches know of them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
@@ -12,10 +13,14 @@ from catalogue.models import (
     Combination,
     DataFile,
     Dataset,
+    Facility,
     Guard,
+    Instrument,
     Listing,
     Membership,
     Parameter,
+    Proposal,
+    Tag,
     Tombstone,
     User,
 )
@@ -41,8 +46,30 @@ ON CONFLICT (dataset_id) DO UPDATE SET
 """
 
 
-# Facility, instrument, kind, content, year, techniques: what a Combination says.
-_Values = tuple[int, int | None, str, str, int | None, list[int]]
+class _Values(NamedTuple):
+    """What a Combination says."""
+
+    facility: int
+    instrument: int | None
+    kind: str
+    content: str
+    year: int | None
+    techniques: tuple[int, ...]
+
+    @classmethod
+    def of(cls, row: Combination) -> Self:
+        techniques = tuple(row.techniques)
+        return cls(row.facility_id, row.instrument_id, row.kind, row.content, row.year, techniques)
+
+    def row(self) -> Combination:
+        return Combination(
+            facility_id=self.facility,
+            instrument_id=self.instrument,
+            kind=self.kind,
+            content=self.content,
+            year=self.year,
+            techniques=list(self.techniques),
+        )
 
 
 @dataclass
@@ -74,66 +101,103 @@ def _reindex_batch(pks: list[int]) -> None:
     stones = set(Tombstone.objects.filter(dataset__in=pks).values_list("dataset", flat=True))
     if stones:
         Listing.objects.filter(dataset__in=stones).delete()
-    rows = list(
-        Dataset.objects.filter(pk__in=set(pks) - stones)
-        .select_related("facility", "instrument", "owner")
-        .prefetch_related("samples", "techniques", "tags")
-    )
-    combinations = _combinations(rows)
-    words = _collect_words(rows)
-    folded = [[fold(" ".join(getattr(words[row.pk], weight))) for row in rows] for weight in "abcd"]
+    rows = list(Dataset.objects.filter(pk__in=set(pks) - stones))
+    ids = [row.pk for row in rows]
+    terms = _terms_of(ids)
+    combinations = _combinations(rows, terms)
+    words = _collect_words(rows, terms)
+    folded = [[fold(" ".join(getattr(words[pk], weight))) for pk in ids] for weight in "abcd"]
     with connection.cursor() as cursor:
-        ids = [row.pk for row in rows]
         cursor.execute(_WRITE, [_UNKNOWN_START, ids, [combinations[pk] for pk in ids], *folded])
 
 
-def _combinations(rows: Iterable[Dataset]) -> dict[int, int]:
+def _terms_of(pks: Collection[int]) -> dict[int, dict[int, str]]:
+    """Return the techniques of each dataset: their names by their primary keys."""
+    found: dict[int, dict[int, str]] = {pk: {} for pk in pks}
+    tags = Dataset.techniques.through.objects.filter(dataset__in=pks)
+    for pk, technique, name in tags.values_list("dataset", "technique", "technique__name"):
+        found[pk][technique] = name
+    return found
+
+
+def _combinations(rows: Iterable[Dataset], terms: Mapping[int, Iterable[int]]) -> dict[int, int]:
     """Return the combination of facet values of each dataset, made where it is new."""
-    wanted = {row.pk: _values(row) for row in rows}
-    distinct = {repr(values): values for values in wanted.values()}
-    # In one order, so that no two writers wait for each other in a circle.
-    known = {name: _get_combination(distinct[name]) for name in sorted(distinct)}
-    return {pk: known[repr(values)] for pk, values in wanted.items()}
+    facilities = Facility.objects.in_bulk({row.facility_id for row in rows})
+    zones = {pk: ZoneInfo(facility.timezone) for pk, facility in facilities.items()}
+    wanted = {
+        row.pk: _Values(
+            row.facility_id,
+            row.instrument_id,
+            row.kind,
+            row.content,
+            row.start_time.astimezone(zones[row.facility_id]).year if row.start_time else None,
+            tuple(sorted(terms[row.pk])),
+        )
+        for row in rows
+    }
+    distinct = set(wanted.values())
+    known = _find_combinations(distinct)
+    if missing := distinct - known.keys():
+        # In one order, so that no two writers wait for each other in a circle.
+        Combination.objects.bulk_create(
+            (values.row() for values in sorted(missing, key=repr)),
+            ignore_conflicts=True,
+        )
+        known = _find_combinations(distinct)
+    return {pk: known[values] for pk, values in wanted.items()}
 
 
-def _values(row: Dataset) -> _Values:
-    zone = ZoneInfo(row.facility.timezone)
-    year = row.start_time.astimezone(zone).year if row.start_time else None
-    techniques = sorted(technique.pk for technique in row.techniques.all())
-    return (row.facility_id, row.instrument_id, row.kind, row.content, year, techniques)
-
-
-def _get_combination(values: _Values) -> int:
-    facility, instrument, kind, content, year, techniques = values
-    row, _ = Combination.objects.get_or_create(
-        facility_id=facility,
-        instrument_id=instrument,  # type: ignore[misc]  # null where the field allows it
-        kind=kind,
-        content=content,
-        year=year,
-        techniques=techniques,
+def _find_combinations(wanted: Collection[_Values]) -> dict[_Values, int]:
+    rows = Combination.objects.filter(
+        facility__in={values.facility for values in wanted},
+        kind__in={values.kind for values in wanted},
+        content__in={values.content for values in wanted},
+        techniques__in=[list(values) for values in {values.techniques for values in wanted}],
     )
-    return row.pk
+    return {_Values.of(row): row.pk for row in rows}
 
 
-def _collect_words(rows: list[Dataset]) -> dict[int, _Words]:
-    found = {row.pk: _own_words(row) for row in rows}
-    guards = Guard.objects.filter(dataset__in=found).select_related("proposal")
-    leaders = _leaders({guard.proposal_id for guard in guards if guard.proposal_id})
-    for guard in guards:
-        proposal = guard.proposal
-        if proposal is None:
-            continue
-        words = found[guard.dataset_id]
-        words.b += [proposal.number, proposal.title, *proposal.keywords]
-        words.c.append(proposal.abstract)
-        words.d += leaders.get(proposal.pk, [])
+def _collect_words(
+    rows: list[Dataset], terms: Mapping[int, Mapping[int, str]]
+) -> dict[int, _Words]:
+    instruments = Instrument.objects.in_bulk({row.instrument_id for row in rows})
+    owners = User.objects.in_bulk({row.owner_id for row in rows})
+    found = {
+        row.pk: _Words(
+            a=[row.title],
+            b=[*terms[row.pk].values(), row.content],
+            c=[row.description, str(instruments.get(row.instrument_id or 0, ""))],
+            d=_names(owners.get(row.owner_id or 0)),
+        )
+        for row in rows
+    }
+    _add_team(found)
+    samples = Dataset.samples.through.objects.filter(dataset__in=found)
+    for pk, name, formula in samples.values_list(
+        "dataset", "sample__name", "sample__chemical_formula"
+    ):
+        found[pk].a += [name, formula]
+    for pk, name in Tag.objects.filter(dataset__in=found).values_list("dataset", "name"):
+        found[pk].b.append(name)
     texts = Parameter.objects.filter(dataset__in=found).exclude(text="")
     for pk, name, text in texts.values_list("dataset", "key__name", "text"):
         found[pk].d += [name, text]
     for pk, path in _file_names(rows):
         found[pk].c.append(path)
     return found
+
+
+def _add_team(found: Mapping[int, _Words]) -> None:
+    """Add what the proposals of datasets say, and who leads them."""
+    guards = Guard.objects.filter(dataset__in=found, proposal__isnull=False)
+    pairs = set(guards.values_list("dataset", "proposal"))
+    proposals = Proposal.objects.in_bulk({proposal for _, proposal in pairs})
+    leaders = _leaders(set(proposals))
+    for pk, number in sorted(pairs):
+        proposal, words = proposals[number], found[pk]
+        words.b += [proposal.number, proposal.title, *proposal.keywords]
+        words.c.append(proposal.abstract)
+        words.d += leaders.get(number, [])
 
 
 def _file_names(rows: list[Dataset]) -> Iterable[tuple[int, str]]:
@@ -146,18 +210,6 @@ def _file_names(rows: list[Dataset]) -> Iterable[tuple[int, str]]:
     ]
     files = DataFile.objects.filter(dataset__in=as_open, position__lt=_MOST_NAMES)
     return files.values_list("dataset", "path")
-
-
-def _own_words(row: Dataset) -> _Words:
-    samples = [f"{sample.name} {sample.chemical_formula}" for sample in row.samples.all()]
-    techniques = [technique.name for technique in row.techniques.all()]
-    tags = [tag.name for tag in row.tags.all()]
-    return _Words(
-        a=[row.title, *samples],
-        b=[*techniques, *tags, row.content],
-        c=[row.description, str(row.instrument or "")],
-        d=_names(row.owner),
-    )
 
 
 def _names(person: User | None) -> list[str]:

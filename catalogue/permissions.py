@@ -7,7 +7,7 @@ A refused act on a visible dataset is 403, on a hidden one 404.
 
 from enum import StrEnum, auto
 
-from catalogue.access import Person, get_dataset, memberships, readable_datasets
+from catalogue.access import Person, closed_guards, get_dataset, memberships, readable_datasets
 from catalogue.errors import NotPermittedError
 from catalogue.models import Dataset, Guard, Membership, User
 
@@ -19,6 +19,7 @@ class Standing(StrEnum):
     READER = auto()  # signed in, and may read its bytes
     MEMBER = auto()  # of every proposal it stems from
     LEADER = auto()  # principal investigator of every one
+    CO_LEADER = auto()  # principal investigator of one, among those that are closed if any is
     STAFF = auto()  # of every instrument it stems from
     OWNER = auto()  # launched what made it
     CURATOR = auto()  # data steward
@@ -33,6 +34,7 @@ class Act(StrEnum):
     ASK_ACCESS = "ask for access to this dataset"
     GRANT_ACCESS = "give somebody access to this dataset"
     RELEASE = "open this dataset early"
+    OBJECT = "object to an early release of this dataset"
     ASK_EXTENSION = "ask for a longer embargo of this dataset"
     DECIDE_EXTENSION = "decide on a longer embargo of this dataset"
     RULE = "set the opening date of this dataset"
@@ -48,7 +50,8 @@ _MAY: dict[Act, frozenset[Standing]] = {
     Act.EDIT: _TEAM | {Standing.OWNER},
     Act.ASK_ACCESS: frozenset({Standing.SIGNED_IN}),
     Act.GRANT_ACCESS: frozenset({Standing.LEADER, Standing.CURATOR}),
-    Act.RELEASE: frozenset({Standing.LEADER}),
+    Act.RELEASE: frozenset({Standing.CO_LEADER}),
+    Act.OBJECT: frozenset({Standing.MEMBER, Standing.CURATOR}),
     Act.ASK_EXTENSION: frozenset({Standing.LEADER}),
     Act.DECIDE_EXTENSION: frozenset({Standing.CURATOR}),
     Act.RULE: frozenset({Standing.CURATOR}),
@@ -60,6 +63,7 @@ _WHO = {
     Standing.READER: "whoever may read its data",
     Standing.MEMBER: "a member of its team",
     Standing.LEADER: "the principal investigator",
+    Standing.CO_LEADER: "its principal investigators",
     Standing.STAFF: "the staff of its instrument",
     Standing.OWNER: "its owner",
     Standing.CURATOR: "a data steward",
@@ -89,8 +93,12 @@ def _by_guards(person: User, dataset: Dataset) -> set[Standing]:
     for proposal, role in memberships(person).values_list("proposal", "role"):
         roles.setdefault(proposal, set()).add(role)
     staffed = set(person.instruments.values_list("pk", flat=True))
-    of_each = [_at_guard(guard, roles, staffed) for guard in guards]
-    return set.intersection(*of_each)
+    of_each = {guard.pk: _at_guard(guard, roles, staffed) for guard in guards}
+    found = set.intersection(*of_each.values())
+    closed = set(closed_guards([dataset.pk]).values_list("pk", flat=True))
+    if any(Standing.LEADER in of_each[pk] for pk in of_each.keys() & closed or of_each):
+        found.add(Standing.CO_LEADER)
+    return found
 
 
 def _at_guard(guard: Guard, roles: dict[int, set[str]], staffed: set[int]) -> set[Standing]:
@@ -132,3 +140,31 @@ def require(person: Person, act: Act, dataset: Dataset) -> None:
     get_dataset(person, dataset.pid)
     if not may(person, act, dataset):
         raise NotPermittedError(str(act), " or ".join(_WHO[who] for who in sorted(_MAY[act])))
+
+
+def require_account(person: Person) -> User:
+    """
+    Return a person who is signed in.
+
+    Raises
+    ------
+    NotPermittedError
+        If nobody is.
+    """
+    if not isinstance(person, User):
+        raise NotPermittedError("do this", _WHO[Standing.SIGNED_IN])
+    return person
+
+
+def require_steward(person: Person, act: str) -> User:
+    """
+    Return a person who is a data steward.
+
+    Raises
+    ------
+    NotPermittedError
+        If they are none.
+    """
+    if not isinstance(person, User) or not person.is_data_steward:
+        raise NotPermittedError(act, _WHO[Standing.CURATOR])
+    return person

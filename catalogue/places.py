@@ -1,11 +1,14 @@
 """From a declared store to the code that reads and writes it."""
 
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from django.db.models import QuerySet
 
-from catalogue.errors import RegistrationError, StoreError
+from catalogue.errors import ChecksumError, RegistrationError, StoreError
 from catalogue.models import DataFile
 from catalogue.models import Store as StoreRow
 from catalogue.storage import Store, open_store
@@ -13,6 +16,8 @@ from catalogue.storage.content import content_key, keep_bytes
 
 CONTENT = "products"
 """Name of the store in which results and pictures lie under their sha256."""
+
+_WRITERS = 8
 
 
 def store_behind(row: StoreRow) -> Store:
@@ -72,16 +77,48 @@ def open_file(file: DataFile) -> BinaryIO:
     Raises
     ------
     StoreError
-        If it is not there just now, or has not the size with which it was registered.
+        If it is not there just now.
+    ChecksumError
+        If it has changed since it was registered.
     """
     store = store_behind(file.store)
-    if store.size(file.key) != file.size:
-        reason = (
-            f"{file.path} is gone or has changed since it was registered. "
-            "Ask the operator to restore it."
-        )
-        raise StoreError(file.store.slug, reason)
-    return store.open(file.key)
+    if store.size(file.key) is None:
+        raise StoreError(file.store.slug, f"{file.path} is gone. Ask the operator to restore it.")
+    reader = store.open(file.key)
+    try:
+        require_unchanged(file, reader)
+    except ChecksumError:
+        reader.close()
+        raise
+    return reader
+
+
+def require_unchanged(file: DataFile, reader: BinaryIO, found: str = "") -> None:
+    """
+    Refuse an open file that is no longer what was registered.
+
+    Parameters
+    ----------
+    file : DataFile
+        What is registered: size, and where files may change the time of their change.
+    reader : BinaryIO
+        The file; it stays where it is.
+    found : str, optional
+        The sha256 of its bytes, if somebody has read them all.
+
+    Raises
+    ------
+    ChecksumError
+        If anything differs.
+    """
+    place = reader.tell()
+    size = reader.seek(0, os.SEEK_END)
+    reader.seek(place)
+    is_stamped = (
+        file.modified_ns is None or os.fstat(reader.fileno()).st_mtime_ns == file.modified_ns
+    )
+    if size != file.size or not is_stamped or found not in {"", file.sha256}:
+        raise ChecksumError(file.store.slug, file.path, expected=file.sha256, found=found)
 
 
 def picture_path(sha256: str) -> Path:
@@ -98,8 +135,29 @@ def keep_picture(picture: bytes, sha256: str) -> None:
     StoreError
         If the store of results is full or cannot be written.
     """
+    keep_pictures({sha256: picture})
+
+
+def keep_pictures(pictures: Mapping[str, bytes]) -> None:
+    """
+    Write thumbnails, several at once: each waits for the disk.
+
+    Parameters
+    ----------
+    pictures : mapping of str to bytes
+        By their sha256.
+
+    Raises
+    ------
+    StoreError
+        If the store of results is full or cannot be written.
+    """
+    if not pictures:
+        return
+    folder = content_folder()
     try:
-        keep_bytes(content_folder(), picture, sha256)
+        with ThreadPoolExecutor(min(len(pictures), _WRITERS)) as writers:
+            list(writers.map(lambda it: keep_bytes(folder, it[1], it[0]), pictures.items()))
     except OSError as error:
         reason = error.strerror or "cannot be written"
         raise StoreError(CONTENT, f"{reason}. Ask the operator to make room or mend it.") from error

@@ -37,13 +37,26 @@ TYPES: dict[type[Exception], ProblemType] = {
     catalogue.CatalogueError: ProblemType("catalogue", 400, "The catalogue refuses this"),
     catalogue.UnknownDatasetError: ProblemType("no-dataset", 404, "No such dataset"),
     catalogue.UnknownFileError: ProblemType("no-file", 404, "No such file"),
+    catalogue.UnknownMemberError: ProblemType("no-member", 404, "No such member"),
+    catalogue.NoPictureError: ProblemType("no-picture", 404, "No picture"),
+    catalogue.UnknownTokenError: ProblemType("no-token", 404, "No such token"),
+    catalogue.UnknownRequestError: ProblemType("no-request", 404, "No such request"),
     catalogue.EmbargoError: ProblemType("under-embargo", 403, "Under embargo"),
     catalogue.RetractedError: ProblemType("retracted", 410, "Taken back"),
     catalogue.TransitionError: ProblemType("transition", 409, "Not possible in this state"),
     catalogue.NotPermittedError: ProblemType("not-permitted", 403, "Not permitted"),
+    catalogue.ScopeError: ProblemType("scope", 403, "The token may not do this"),
+    catalogue.TokenError: ProblemType("token", 422, "No such token can be made"),
+    catalogue.RateLimitError: ProblemType("too-many-calls", 429, "Too many calls"),
+    catalogue.PreconditionError: ProblemType("precondition", 412, "Another version"),
+    catalogue.RangeError: ProblemType("range", 416, "Beyond the end of the file"),
     catalogue.RefusedFileError: ProblemType("file-refused", 422, "A file was refused"),
     catalogue.ContentChangedError: ProblemType("content-changed", 409, "Other content"),
     catalogue.RegistrationError: ProblemType("registration", 422, "Cannot be registered"),
+    catalogue.DescriptionError: ProblemType("description", 422, "What is said has faults"),
+    catalogue.MisshapenError: ProblemType("misshapen", 400, "Fields are missing or wrong"),
+    catalogue.OtherContentError: ProblemType("other-content", 409, "Registered otherwise"),
+    catalogue.RepeatedKeyError: ProblemType("repeated-key", 422, "The key has another body"),
     catalogue.DeclarationError: ProblemType("declaration", 422, "facility.toml has faults"),
     catalogue.BusyError: ProblemType("busy", 503, "Too many at once"),
     catalogue.StoreError: ProblemType("no-storage", 503, "A store is not available"),
@@ -108,6 +121,17 @@ CODES: dict[str, str] = {
     "cancelled": "The run was cancelled on request",
 }
 
+# What a client reads in the headers rather than in the body.
+_HEADERS: dict[type[Exception], Callable[[Any], dict[str, str]]] = {
+    catalogue.RateLimitError: lambda error: {
+        "Retry-After": str(error.retry_after_s),
+        "RateLimit-Policy": f'"{error.policy}";q={error.calls};w=60',
+        "RateLimit": f'"{error.policy}";r=0;t={error.retry_after_s}',
+    },
+    catalogue.RangeError: lambda error: {"Content-Range": f"bytes */{error.size}"},
+    catalogue.PreconditionError: lambda error: {"ETag": error.etag},
+}
+
 # Members of a problem that RFC 9457 defines: an error's attributes never overwrite them.
 _OWN = {"type", "status", "title", "detail", "instance", "args"}
 
@@ -138,6 +162,11 @@ def describe(error: Exception) -> dict[str, Any] | None:
     }
 
 
+def _headers(error: Exception) -> dict[str, str]:
+    say = next((_HEADERS[kind] for kind in type(error).__mro__ if kind in _HEADERS), None)
+    return say(error) if say else {}
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
@@ -149,7 +178,9 @@ def _plain(value: Any) -> Any:
 def respond(error: Exception, context: dict[str, Any]) -> Response | None:
     """Answer a REST call that failed; None makes it the server's own fault."""
     if problem := describe(error):
-        return Response(problem, status=problem["status"], content_type=CONTENT_TYPE)
+        return Response(
+            problem, problem["status"], headers=_headers(error), content_type=CONTENT_TYPE
+        )
     response = exception_handler(error, context)
     if response is None:
         return None
@@ -203,7 +234,10 @@ class ProblemPageMiddleware:
         problem = describe(error)
         if problem is None:
             return None
-        return render(request, "problem.html", {"problem": problem}, status=problem["status"])
+        page = render(request, "problem.html", {"problem": problem}, status=problem["status"])
+        for name, value in _headers(error).items():
+            page.headers[name] = value
+        return page
 
 
 def answer_unknown_address(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -8,6 +8,7 @@ a laptop; docs/settings.md explains each. Importing this file has no side effect
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 
@@ -61,6 +62,17 @@ SESSION_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
 SILENCED_SYSTEM_CHECKS = ["security.W021"]  # preloading binds a whole domain: its owner's matter
 
+# Callers of REST: the longest life of a token in days, and calls a minute, 0 for any number:
+# of a person, of one token of theirs, of an address without either, and for bytes.
+PALIMPSEST_TOKEN_DAYS = int(os.environ.get("PALIMPSEST_TOKEN_DAYS") or 365)
+PALIMPSEST_TOKENS_MAKE_TOKENS = _flag("PALIMPSEST_TOKENS_MAKE_TOKENS", default=False)
+PALIMPSEST_RATE_PERSON = int(os.environ.get("PALIMPSEST_RATE_PERSON") or 6000)
+PALIMPSEST_RATE_TOKEN = int(os.environ.get("PALIMPSEST_RATE_TOKEN") or 3000)
+PALIMPSEST_RATE_ANONYMOUS = int(os.environ.get("PALIMPSEST_RATE_ANONYMOUS") or 1200)
+PALIMPSEST_RATE_BYTES = int(os.environ.get("PALIMPSEST_RATE_BYTES") or 6000)
+# How many proxies of ours each call passes: so many addresses of X-Forwarded-For are true.
+PALIMPSEST_PROXIES = int(os.environ.get("PALIMPSEST_PROXIES") or 0)
+
 # Database: an outside PostgreSQL by URL, else the embedded one.
 DATABASE_URL = _secret("DATABASE_URL")
 _database: dict[str, Any] = (
@@ -90,6 +102,16 @@ PALIMPSEST_SCHEDULER = os.environ.get("PALIMPSEST_SCHEDULER", "")
 PALIMPSEST_SLOTS = int(os.environ.get("PALIMPSEST_SLOTS") or 1)
 PALIMPSEST_LEASE_S = float(os.environ.get("PALIMPSEST_LEASE_S") or 60)
 PALIMPSEST_CORES = int(os.environ.get("PALIMPSEST_CORES") or os.cpu_count() or 1)
+
+# Mail: one a day at most to a person. Without a server it is written to the log.
+PALIMPSEST_URL = os.environ.get("PALIMPSEST_URL") or "http://127.0.0.1:8000"
+_mail = urlsplit(_secret("PALIMPSEST_MAIL", PALIMPSEST_DATA / "mail-url"))
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if _mail.hostname else 'console'}.EmailBackend"
+EMAIL_HOST, EMAIL_PORT = _mail.hostname or "", _mail.port or 25
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail.username or ""), unquote(_mail.password or "")
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.scheme == "smtp+tls", _mail.scheme == "smtps"
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = os.environ.get("PALIMPSEST_MAIL_FROM") or "palimpsest@localhost"
 
 # The rest is Django's, and the same everywhere.
 AUTH_USER_MODEL = "catalogue.User"
@@ -168,15 +190,19 @@ REST_FRAMEWORK = {
     # answers 403 instead of 401 where it has none.
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "catalogue.api.authentication.PlainBasicAuthentication",
+        "catalogue.api.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],  # access decides
+    "DEFAULT_THROTTLE_CLASSES": ["catalogue.api.throttling.CallThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "config.problems.respond",
 }
 KNOX_TOKEN_MODEL = "catalogue.ApiToken"  # noqa: S105 - the name of a model
+MIGRATION_MODULES = {"knox": None}  # no table for the tokens of its own that ours replace
+REST_KNOX = {"TOKEN_PREFIX": "plm_"}  # by which scanners find a token in a public repository
 SPECTACULAR_SETTINGS = {
     "TITLE": "Palimpsest",
     "DESCRIPTION": "Datasets, processing runs and derived products with their provenance.",
@@ -184,8 +210,17 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "catalogue.api.schema.forbid_unknown_fields",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "DatasetKindEnum": "catalogue.models.Dataset.Kind",
+        "ProcessingRunStateEnum": "processing.models.ProcessingRun.State",
+        "TokenScopeEnum": "catalogue.models.ApiToken.Scope",
+    },
 }
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {

@@ -32,6 +32,7 @@ PEOPLE = {
     "dana": ("Dana Weber", ""),
 }
 PASSWORD = "palimpsest"  # noqa: S105 - of the demo's people, printed on its first screen
+_ACQUISITIONS = 3  # a scan, a geometry, a run
 _FACILITY = Path(__file__).with_name("facility.toml")
 
 
@@ -60,7 +61,6 @@ class Stage:
         self._add_people()
         self._declare()
         self._generate()
-        self._register()
 
     def _prepare_database(self) -> None:
         self.say("Database: an embedded PostgreSQL, in the data folder, nothing to install.")
@@ -111,34 +111,37 @@ class Stage:
     def _is_missing(self, path: Path) -> bool:
         return not path.exists()
 
-    def _register(self) -> None:
-        self.say("Registration: files are read, checked and hashed; metadata come from them.")
-        beamtime = self.raw / PAINTING / "id13"
-        paths = [
-            beamtime / "lab6_calibration.poni",
-            beamtime / "fragment" / "map_0001.h5",
-            self.raw / PULSES / "raw" / "r0149",
-        ]
-        _command("register", *paths)
-
     def wait_for_product(self, stopping: threading.Event, patience_s: float) -> bool:
-        """Tell what the steward's product is doing; true once it is made and archived."""
+        """Tell what the steward is doing; true once the map is made and archived."""
         from processing.models import ArchiveCopy, Product  # noqa: PLC0415 - needs Django
 
-        self.say("Product: the steward finds that the rule wants a map, and launches xrd-map.")
+        self.say("New data: the steward watches the folders, and registers what is complete.")
         told = ""
         archived = ArchiveCopy.objects.filter(state=ArchiveCopy.State.ARCHIVED)
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline and not stopping.wait(0.5):
-            if archived.exists():
+            arriving = self._describe_arrivals()
+            if archived.exists() and not arriving:
                 self.say("Archive: the map was copied, read back and proved by its sha256.")
                 return True
             product = Product.objects.select_related("processing_run").first()
-            news = _describe(product) if product else "the steward has not looked yet"
+            news = _describe(product) if product else arriving or "all are registered"
             if news != told:
                 self.say(f"        {news}")
                 told = news
         return False
+
+    def _describe_arrivals(self) -> str:
+        """Say in half a sentence what is not registered yet; nothing if all is."""
+        from catalogue.models import Arrival  # noqa: PLC0415 - needs Django
+
+        registered = Arrival.objects.filter(state=Arrival.State.REGISTERED).count()
+        if registered >= _ACQUISITIONS:
+            return ""
+        refused = Arrival.objects.filter(state=Arrival.State.QUARANTINED).first()
+        if refused:
+            return f"{refused.key} is in quarantine: {refused.reason}"
+        return f"{registered} of {_ACQUISITIONS} acquisitions are registered"
 
     def product_address(self) -> str:
         """Return the address of the map's page."""

@@ -1,19 +1,23 @@
-"""Who may see which processing run: whoever may see everything that goes into it."""
+"""Who may see which processing run: whoever everything that goes into it is open to."""
 
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, QuerySet
 
-from catalogue.access import Person, visible_datasets
+from catalogue.access import Person, cleared_datasets
 from processing.errors import UnknownProcessingRunError
 from processing.models import ProcessingRun, RunInput
 
 
 def visible_processing_runs(person: Person) -> QuerySet[ProcessingRun]:
-    """Select the processing runs all of whose inputs a person may see, newest first."""
+    """
+    Select the processing runs all of whose inputs are open to a person, newest first.
+
+    Logs and plots tell of the data, so it is not enough to see the pages of the inputs.
+    """
     hidden = RunInput.objects.filter(processing_run=OuterRef("pk")).exclude(
-        dataset__in=visible_datasets(person)
+        dataset__in=cleared_datasets(person)
     )
     runs = ProcessingRun.objects.filter(~Exists(hidden))
     return runs.select_related("recipe", "requested_by", "rule", "activity")
@@ -26,7 +30,7 @@ def get_processing_run(person: Person, uuid: str | UUID) -> ProcessingRun:
     Raises
     ------
     UnknownProcessingRunError
-        If there is none, or one of its inputs is hidden.
+        If there is none, or one of its inputs is closed.
     """
     try:
         return visible_processing_runs(person).get(uuid=uuid)

@@ -10,17 +10,8 @@ from typing import Any, Literal
 from django.db import transaction
 from pydantic import Field, ValidationError
 
-from catalogue.declaration import (
-    CatalogueSections,
-    Change,
-    Locator,
-    Section,
-    apply_sections,
-    check,
-    make_folders,
-    remove_undeclared,
-    sync,
-)
+from catalogue.declaration.comparing import Change, Locator, Section, remove_undeclared, sync
+from catalogue.declaration.sections import CatalogueSections, apply_sections, check, make_folders
 from catalogue.errors import DeclarationError, DeclarationFault
 from catalogue.models import Store
 from processing.errors import RecipeParameterError

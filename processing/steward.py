@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 from django.core.cache import cache
 
+from catalogue.embargo.upkeep import keep_up
 from catalogue.models import Dataset
 from catalogue.places import content_folder
+from catalogue.rates import forget_idle
 from catalogue.saved_searches import run_due
 from catalogue.search.ledger import fold
-from catalogue.upkeep import keep_up
 from processing.archiving import copy_due, request_copies
 from processing.errors import ProcessingError
 from processing.lifecycle import bind_product
@@ -56,6 +57,7 @@ def reconcile() -> Pass:
     done.copied = copy_due()
     done.opened = keep_up().opened
     fold()
+    forget_idle()
     if cache.add("steward-saved-searches", 1, _SEARCH_EVERY_S):
         run_due()
     clear_staging()

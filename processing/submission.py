@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from catalogue.access import Person, may_process, visible_datasets
+from catalogue.access import Person, may_process, readable_datasets
 from catalogue.digests import canonical_json, sha256_of_text
 from catalogue.errors import NotPermittedError, StoreError
 from catalogue.models import DataFile, Dataset, User
@@ -86,7 +86,7 @@ def candidates(
 
     Likely is what comes from the subject's instrument, and what is newest.
     """
-    fitting = visible_datasets(person).filter(content__in=slot.contents)
+    fitting = readable_datasets(person).filter(content__in=slot.contents)
     if subject is not None and subject.instrument_id is not None:
         fitting = fitting.filter(instrument=subject.instrument_id)
     return fitting.order_by("-start_time", "-id")
@@ -99,16 +99,16 @@ def choose_inputs(person: Person, pids: Mapping[str, Sequence[str]]) -> dict[str
     Raises
     ------
     RecipeInputError
-        If one is unknown or hidden; the two cannot be told apart.
+        If one is unknown, hidden, closed or taken back; these cannot be told apart.
     """
     chosen: dict[str, list[Dataset]] = {}
     for role, wanted in pids.items():
         chosen[role] = []
         for pid in wanted:
             try:
-                chosen[role].append(visible_datasets(person).get(pid=pid))
+                chosen[role].append(readable_datasets(person).get(pid=pid))
             except (Dataset.DoesNotExist, ValidationError) as error:
-                reason = f"there is no dataset {pid} that you may see"
+                reason = f"there is no dataset {pid} that you may read"
                 raise RecipeInputError(role, reason) from error
     return chosen
 
@@ -125,7 +125,7 @@ def submit(
     Parameters
     ----------
     person : User or AnonymousUser
-        Must be signed in and see every input.
+        Must be signed in and may read every input.
     recipe : Recipe
         In the version to run.
     inputs : mapping
@@ -146,8 +146,8 @@ def submit(
     if not may_process(person) or not isinstance(person, User):
         raise NotPermittedError("launch recipes", "a data steward for an account, or sign in")
     pks = {dataset.pk for datasets in inputs.values() for dataset in datasets}
-    if visible_datasets(person).filter(pk__in=pks).count() != len(pks):
-        raise RecipeInputError("inputs", "there is a dataset among them that you may not see")
+    if readable_datasets(person).filter(pk__in=pks).count() != len(pks):
+        raise RecipeInputError("inputs", "there is a dataset among them that you may not read")
     return _submit(recipe, inputs, parameters, {"requested_by": person})
 
 

@@ -18,4 +18,5 @@ urlpatterns: list[URLPattern] = [
         views.cancel_processing_run,
         name="processing-run-cancel",
     ),
+    path("ops/", views.show_operations, name="operations"),
 ]

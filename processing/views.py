@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from catalogue.access import get_dataset, may_process, visible_datasets
+from catalogue.access import get_dataset, get_readable, may_process, may_read, visible_datasets
 from catalogue.digests import sha256_of_text
 from catalogue.models import Dataset
 from catalogue.views.replies import personal, wants_fragment
@@ -28,6 +28,13 @@ from processing.forms.launch import LaunchForm
 from processing.forms.parameters import ParameterText, list_parameters, value_of, write_value
 from processing.lifecycle import cancel
 from processing.models import ProcessingRun, Product, Recipe, RunInput
+from processing.operations import (
+    ask_copies,
+    ask_holdings,
+    ask_runs,
+    ask_watch,
+    require_operator,
+)
 from processing.submission import (
     Submission,
     find_result,
@@ -94,10 +101,13 @@ def show_dataset_processing(request: HttpRequest, pid: UUID) -> HttpResponse:
     products = Product.objects.filter(subject=dataset).select_related("rule__recipe")
     products = products.order_by("rule__slug")
     fulfilling = visible.in_bulk([product.processing_run_id for product in products])
+    is_readable = may_read(request.user, dataset)
+    recipes = list_recipes() if is_readable else []
     context = {
         "dataset": dataset,
         "may_process": may_process(request.user),
-        "recipes": [recipe for recipe in list_recipes() if fitting_roles(recipe, dataset)],
+        "is_readable": is_readable,
+        "recipes": [recipe for recipe in recipes if fitting_roles(recipe, dataset)],
         "maker": visible.filter(activity__generated__dataset=dataset).first(),
         "runs": visible.filter(inputs__dataset=dataset).distinct().order_by("-id")[:_RECENT_RUNS],
         "products": [(product, fulfilling.get(product.processing_run_id)) for product in products],
@@ -117,6 +127,7 @@ def launch(request: HttpRequest, pid: UUID, name: str) -> HttpResponse:
     recipe = get_recipe(name)
     if not may_process(request.user):
         return redirect_to_login(request.get_full_path())
+    get_readable(request.user, pid)
     origin = _origin_of(request, recipe)
     data = request.POST if request.method == "POST" else None
     form = LaunchForm(request.user, recipe, dataset, data, origin=origin)
@@ -322,3 +333,19 @@ def cancel_processing_run(request: HttpRequest, uuid: UUID) -> HttpResponse:
     except ProcessingRunEndedError as error:
         messages.info(request, str(error))
     return redirect("processing-run", run.uuid)
+
+
+@require_safe
+@personal
+def show_operations(request: HttpRequest) -> HttpResponse:
+    """Show how the installation is doing, or the part of the page that changes."""
+    require_operator(request.user)
+    context = {
+        "runs": ask_runs(request.user),
+        "copies": ask_copies(),
+        "watch": ask_watch(),
+        "holdings": ask_holdings(),
+        "refreshes": request.GET.get("refresh") != "off",
+    }
+    template = "processing/ops.html"
+    return render(request, f"{template}#numbers" if wants_fragment(request) else template, context)

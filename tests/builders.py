@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from catalogue.description import Description, FoundFile, FoundParameter
-from catalogue.embargo import settle
+from catalogue.embargo.dates import settle
 from catalogue.models import (
     Dataset,
     EmbargoPolicy,

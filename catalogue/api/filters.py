@@ -16,7 +16,7 @@ from catalogue.models import Activity, Dataset, Generated, Used
 
 def _values() -> serializers.ListField:
     return serializers.ListField(
-        child=serializers.CharField(max_length=200),
+        child=serializers.CharField(max_length=200, trim_whitespace=False),
         default=list,
         max_length=100,
         help_text="Repeat it to take any of several values.",

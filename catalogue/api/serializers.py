@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
-from catalogue.access import AccessState, access_state
+from catalogue.access import AccessState, access_state, may_read
 from catalogue.api.resource import StrictSerializer
 from catalogue.models import Activity, Dataset, Parameter, Proposal
 
@@ -106,7 +106,9 @@ class DatasetSerializer(serializers.Serializer[Any]):
     licence = serializers.CharField(help_text="SPDX identifier, valid once it is open.")
     access = serializers.SerializerMethodField()
     parameters = serializers.SerializerMethodField()
-    warnings = serializers.ListField(child=serializers.CharField())
+    warnings = serializers.SerializerMethodField(
+        help_text="For whoever may read the data: they may name files."
+    )
     generated_by = serializers.UUIDField(
         source="generated_by.activity.pid", allow_null=True, help_text="An activity."
     )
@@ -124,6 +126,9 @@ class DatasetSerializer(serializers.Serializer[Any]):
     def get_parameters(self, row: Dataset) -> Any:
         parameters = row.parameters.select_related("key").order_by("key__name")
         return ParameterSerializer(parameters, many=True).data
+
+    def get_warnings(self, row: Dataset) -> list[str]:
+        return list(row.warnings) if may_read(self.context["request"].user, row) else []
 
     @extend_schema_field(AccessSerializer)
     def get_access(self, row: Dataset) -> Any:

@@ -1,18 +1,80 @@
 from django.urls import URLPattern, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from catalogue.api import views
+from catalogue.api import (
+    arrivals,
+    bulk,
+    downloads,
+    embargo,
+    saved_searches,
+    suggestions,
+    tokens,
+    views,
+)
 
 urlpatterns: list[URLPattern] = [
     path("datasets/", views.Datasets.as_view(), name="api-datasets"),
+    path("datasets/bulk/", bulk.Bulk.as_view(), name="api-bulk"),
     path("datasets/facets/", views.Facets.as_view(), name="api-facets"),
+    path("datasets/suggestions/", suggestions.Suggestions.as_view(), name="api-suggestions"),
     path("datasets/<str:pid>/", views.OneDataset.as_view(), name="api-dataset"),
     path("datasets/<str:pid>/files/", views.DatasetFiles.as_view(), name="api-dataset-files"),
     path("datasets/<str:pid>/lineage/", views.Lineage.as_view(), name="api-dataset-lineage"),
-    path("datasets/<str:pid>/thumbnail/", views.Thumbnail.as_view(), name="api-dataset-thumbnail"),
+    path(
+        "datasets/<str:pid>/thumbnail/",
+        downloads.Thumbnail.as_view(),
+        name="api-dataset-thumbnail",
+    ),
     path("files/<str:uuid>/", views.OneFile.as_view(), name="api-file"),
-    path("files/<str:uuid>/content/", views.FileContent.as_view(), name="api-file-content"),
+    path("files/<str:uuid>/content/", downloads.FileContent.as_view(), name="api-file-content"),
     path("activities/", views.Activities.as_view(), name="api-activities"),
     path("activities/<str:pid>/", views.OneActivity.as_view(), name="api-activity"),
     path("schema/", SpectacularJSONAPIView.as_view(), name="api-schema"),
+    path("datasets/<str:pid>/checksums/", downloads.Checksums.as_view(), name="api-checksums"),
+    path("datasets/<str:pid>/zip/", downloads.DatasetArchive.as_view(), name="api-dataset-zip"),
+    path(
+        "datasets/<str:pid>/zip/manifest/",
+        downloads.DatasetManifest.as_view(),
+        name="api-dataset-manifest",
+    ),
+    path("selections/zip/", downloads.SelectionArchive.as_view(), name="api-selection-zip"),
+    path(
+        "selections/zip/manifest/",
+        downloads.SelectionManifest.as_view(),
+        name="api-selection-manifest",
+    ),
+    path("tokens/", tokens.Tokens.as_view(), name="api-tokens"),
+    path("tokens/<str:uuid>/", tokens.OneToken.as_view(), name="api-token"),
+    path("arrivals/", arrivals.Arrivals.as_view(), name="api-arrivals"),
+    path("arrivals/retry/", arrivals.RetryArrival.as_view(), name="api-arrival-retry"),
+    path("arrivals/dismiss/", arrivals.DismissArrival.as_view(), name="api-arrival-dismiss"),
+    path("datasets/<str:pid>/access/", embargo.Access.as_view(), name="api-access"),
+    path(
+        "datasets/<str:pid>/requests/",
+        embargo.DatasetRequests.as_view(),
+        name="api-dataset-requests",
+    ),
+    path("datasets/<str:pid>/ruling/", embargo.Ruling.as_view(), name="api-ruling"),
+    path("datasets/<str:pid>/retraction/", embargo.Retraction.as_view(), name="api-retraction"),
+    path("datasets/<str:pid>/history/", embargo.History.as_view(), name="api-history"),
+    path("datasets/<str:pid>/guests/", embargo.Guests.as_view(), name="api-guests"),
+    path(
+        "datasets/<str:pid>/guests/<str:person>/end/",
+        embargo.EndVisit.as_view(),
+        name="api-visit-end",
+    ),
+    path("requests/", embargo.Requests.as_view(), name="api-requests"),
+    path("requests/<str:uuid>/", embargo.OneRequest.as_view(), name="api-request"),
+    path("requests/<str:uuid>/decision/", embargo.Decision.as_view(), name="api-decision"),
+    path("requests/<str:uuid>/objection/", embargo.Objection.as_view(), name="api-objection"),
+    path("requests/<str:uuid>/take-back/", embargo.TakeBack.as_view(), name="api-take-back"),
+    path("audit/", embargo.Audit.as_view(), name="api-audit"),
+    path("notices/", embargo.Notices.as_view(), name="api-notices"),
+    path("notices/read/", embargo.ReadNotices.as_view(), name="api-notices-read"),
+    path("saved-searches/", saved_searches.SavedSearches.as_view(), name="api-saved-searches"),
+    path(
+        "saved-searches/<str:uuid>/",
+        saved_searches.OneSavedSearch.as_view(),
+        name="api-saved-search",
+    ),
 ]

@@ -1,51 +1,45 @@
 """Datasets, their files and their history, for machines."""
 
-from pathlib import PurePosixPath
-
-from django.contrib.auth.models import AnonymousUser
-from django.http import FileResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import NotFound
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from catalogue import lineage, search
-from catalogue.access import get_dataset, get_file, visible_datasets, visible_files
+from catalogue.access import access_states, get_dataset, get_file, get_readable
 from catalogue.api import filters
 from catalogue.api import serializers as shapes
+from catalogue.api.found import read_found
 from catalogue.api.paging import PageQuery, page_of, read_page
 from catalogue.api.resource import Resource, problems, read_body, read_query
 from catalogue.ingest import register_path
-from catalogue.places import locate, open_file, picture_path
+from catalogue.models import ApiToken
+from catalogue.places import locate
 
-_NEWEST = ("-start_time", "pid")
 _DATASET = shapes.DatasetSerializer
 
 
 class Datasets(Resource):
+    scopes = {"POST": ApiToken.Scope.INGEST}
+
     @extend_schema(
         operation_id="list_datasets",
-        summary="Find datasets, newest first",
+        summary="Find datasets, the best first if there are words, else the newest",
         parameters=[filters.DatasetQuery],
-        responses={200: page_of(shapes.DatasetSummarySerializer), **problems(400, 401)},
+        responses={200: page_of(shapes.DatasetSummarySerializer), **problems(400)},
     )
     def get(self, request: Request) -> Response:
         asked = read_query(filters.DatasetQuery, request)
-        found = search.find(request.user, filters.search_query(asked))
-        found = found.select_related("facility", "instrument")
-        page = read_page(request, asked, found, _NEWEST)
-        public = shapes.open_to_all(page.rows, visible_datasets(AnonymousUser()))
-        return page.answer(shapes.DatasetSummarySerializer, {"request": request, "open": public})
+        page = read_found(request, asked, filters.search_query(asked))
+        states = access_states(page.rows)
+        return page.answer(shapes.DatasetSummarySerializer, {"request": request, "states": states})
 
     @extend_schema(
         operation_id="register_dataset",
         summary="Register a raw dataset whose files lie in a declared store",
         description="200 if the same content was registered from this place before.",
         request=shapes.RegistrationSerializer,
-        responses={200: _DATASET, 201: _DATASET, **problems(400, 401, 403, 409, 422, 503)},
+        responses={200: _DATASET, 201: _DATASET, **problems(400, 409, 415, 422, 503)},
     )
     def post(self, request: Request) -> Response:
         asked = read_body(shapes.RegistrationSerializer, request)
@@ -68,19 +62,19 @@ class Facets(Resource):
         operation_id="count_facets",
         summary="Count what could be chosen under the same query",
         parameters=[filters.SearchQuery],
-        responses={200: shapes.FacetsSerializer, **problems(400, 401)},
+        responses={200: shapes.FacetsSerializer, **problems(400)},
     )
     def get(self, request: Request) -> Response:
         asked = read_query(filters.SearchQuery, request)
-        facets = search.count_facets(request.user, filters.search_query(asked))
-        return Response(shapes.FacetsSerializer({"facets": facets}).data)
+        counted = search.count(request.user, filters.search_query(asked))
+        return Response(shapes.FacetsSerializer(counted).data)
 
 
 class OneDataset(Resource):
     @extend_schema(
         operation_id="get_dataset",
         summary="One dataset with all that is known about it",
-        responses={200: _DATASET, **problems(401, 404)},
+        responses={200: _DATASET, **problems(404)},
     )
     def get(self, request: Request, pid: str) -> Response:
         dataset = get_dataset(request.user, pid)
@@ -92,12 +86,12 @@ class DatasetFiles(Resource):
         operation_id="list_files",
         summary="The files of a dataset, the one to open first",
         parameters=[PageQuery],
-        responses={200: page_of(shapes.DataFileSerializer), **problems(400, 401, 404)},
+        responses={200: page_of(shapes.DataFileSerializer), **problems(400, 404, 410)},
     )
     def get(self, request: Request, pid: str) -> Response:
         asked = read_query(PageQuery, request)
-        files = visible_files(request.user).filter(dataset=get_dataset(request.user, pid))
-        files = files.select_related("dataset", "store")
+        # Names of files are as closed as their bytes.
+        files = get_readable(request.user, pid).files.select_related("dataset", "store")
         page = read_page(request, asked, files, ("position", "uuid"))
         return page.answer(shapes.DataFileSerializer, {"request": request})
 
@@ -106,7 +100,7 @@ class Lineage(Resource):
     @extend_schema(
         operation_id="get_lineage",
         summary="What made a dataset, and what was made from it",
-        responses={200: shapes.LineageSerializer, **problems(401, 404)},
+        responses={200: shapes.LineageSerializer, **problems(404)},
     )
     def get(self, request: Request, pid: str) -> Response:
         dataset = get_dataset(request.user, pid)
@@ -118,62 +112,15 @@ class Lineage(Resource):
         return Response(shapes.LineageSerializer(history, context={"request": request}).data)
 
 
-class _AnythingRenderer(JSONRenderer):
-    """Lets a client ask for the type of the bytes; problems are JSON all the same."""
-
-    media_type = "*/*"
-
-
-class _Bytes(Resource):
-    renderer_classes = [JSONRenderer, _AnythingRenderer]
-
-
-class Thumbnail(_Bytes):
-    @extend_schema(
-        operation_id="get_thumbnail",
-        summary="A small picture of a dataset",
-        responses={(200, "image/png"): OpenApiTypes.BINARY, **problems(401, 404)},
-    )
-    def get(self, request: Request, pid: str) -> FileResponse:
-        dataset = get_dataset(request.user, pid)
-        if not dataset.thumbnail or not picture_path(dataset.thumbnail).is_file():
-            raise NotFound("This dataset has no picture.")
-        return FileResponse(
-            picture_path(dataset.thumbnail).open("rb"),
-            content_type="image/png",
-            headers={"ETag": f'"{dataset.thumbnail}"'},
-        )
-
-
 class OneFile(Resource):
     @extend_schema(
         operation_id="get_file",
         summary="One file: size, checksum and place",
-        responses={200: shapes.DataFileSerializer, **problems(401, 404)},
+        responses={200: shapes.DataFileSerializer, **problems(404, 410)},
     )
     def get(self, request: Request, uuid: str) -> Response:
         file = get_file(request.user, uuid)
         return Response(shapes.DataFileSerializer(file, context={"request": request}).data)
-
-
-class FileContent(_Bytes):
-    @extend_schema(
-        operation_id="download_file",
-        summary="The bytes of a file",
-        responses={
-            (200, "application/octet-stream"): OpenApiTypes.BINARY,
-            **problems(401, 404, 503),
-        },
-    )
-    def get(self, request: Request, uuid: str) -> FileResponse:
-        file = get_file(request.user, uuid)
-        return FileResponse(
-            open_file(file),
-            as_attachment=True,
-            filename=PurePosixPath(file.path).name,
-            content_type=file.media_type,
-            headers={"ETag": f'"{file.sha256}"'},
-        )
 
 
 class Activities(Resource):
@@ -181,7 +128,7 @@ class Activities(Resource):
         operation_id="list_activities",
         summary="What was done, the newest first",
         parameters=[filters.ActivityQuery],
-        responses={200: page_of(shapes.ActivitySummarySerializer), **problems(400, 401, 404)},
+        responses={200: page_of(shapes.ActivitySummarySerializer), **problems(400, 404)},
     )
     def get(self, request: Request) -> Response:
         asked = read_query(filters.ActivityQuery, request)
@@ -194,7 +141,7 @@ class OneActivity(Resource):
     @extend_schema(
         operation_id="get_activity",
         summary="One activity with its inputs, parameters and results",
-        responses={200: shapes.ActivitySerializer, **problems(401, 404)},
+        responses={200: shapes.ActivitySerializer, **problems(404)},
     )
     def get(self, request: Request, pid: str) -> Response:
         step = filters.get_step(request.user, pid)

@@ -54,7 +54,7 @@ def check_field(place: Place) -> None:
                 "installed here. Write it with another compression, or ask for the filter."
             )
             raise refused("file-filter-missing", reason, place.file)
-    if chunk_bytes(place.object) > LARGEST_CHUNK:
+    if _packed(place.object, plan) > LARGEST_CHUNK:
         reason = (
             f"The file packs more than 1 GiB into one chunk of {_path(place)}. Use smaller chunks."
         )
@@ -63,7 +63,10 @@ def check_field(place: Place) -> None:
 
 def chunk_bytes(field: h5py.Dataset) -> int:
     """Return the size of one chunk in memory, 0 if the field has none."""
-    plan = field.id.get_create_plist()
+    return _packed(field, field.id.get_create_plist())
+
+
+def _packed(field: h5py.Dataset, plan: h5py.h5p.PropDCID) -> int:
     if plan.get_layout() != h5py.h5d.CHUNKED:
         return 0
     size = int(field.id.get_type().get_size())

@@ -25,6 +25,7 @@ Code = Literal[
     "file-unsafe",  # a symbolic link, a pipe, a device
     "file-virtual-source",
     "link-dangling",  # harmless: nothing is behind the link
+    "link-file-absent",  # harmless: the file behind the link is not there, or not yet
 ]
 
 
@@ -71,7 +72,8 @@ def shown(name: str) -> str:
     if name.startswith("/"):
         name = f"/…/{posixpath.basename(name)}"
     clean = name.encode("utf-8", "backslashreplace").decode()
-    clean = "".join(sign if sign.isprintable() else "�" for sign in clean)
+    if not clean.isprintable():
+        clean = "".join(sign if sign.isprintable() else "�" for sign in clean)
     return clean if len(clean) <= 120 else f"{clean[:60]}…{clean[-59:]}"
 
 

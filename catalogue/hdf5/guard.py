@@ -15,8 +15,8 @@ import h5py
 from catalogue.errors import RefusedFileError
 from catalogue.hdf5.circles import find_circle
 from catalogue.hdf5.fields import check_attributes, check_field
-from catalogue.hdf5.findings import Finding, refused, shown_path
-from catalogue.hdf5.links import DanglingError, Key, OpenFiles, Place
+from catalogue.hdf5.findings import Code, Finding, refused, shown_path
+from catalogue.hdf5.links import AbsentFileError, DanglingError, Key, OpenFiles, Place
 from catalogue.hdf5.manifest import Manifest
 from catalogue.hdf5.opening import HDF5_SUFFIXES
 from catalogue.hdf5.virtual import find_sources
@@ -151,7 +151,9 @@ class _Guard:
             return self._files.follow(group, name)
         except DanglingError as absent:
             path = shown_path(f"{group.object.name}/{name}")
-            finding = Finding("link-dangling", str(absent), group.file, path, harmless=True)
+            is_file = isinstance(absent, AbsentFileError)
+            code: Code = "link-file-absent" if is_file else "link-dangling"
+            finding = Finding(code, str(absent), group.file, path, harmless=True)
             self._findings.append(finding)
             return None
 
@@ -169,9 +171,9 @@ class _Guard:
         self._paths[one.key] = str(one.object.name)
 
 
-def _member_names(group: Place) -> list[str]:
+def _member_names(group: Place) -> Iterable[str]:
     try:
-        return list(group.object)
+        return group.names
     except (OSError, RuntimeError):
         reason = f"The file is damaged in {shown_path(str(group.object.name))}. Copy it again."
         raise refused("file-unreadable", reason, group.file) from None

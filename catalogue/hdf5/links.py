@@ -1,16 +1,19 @@
 """Follow links name by name: HDF5 itself would open any file that a link names."""
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import h5py
+import numpy as np
 
 from catalogue.hdf5.findings import refused, shown, shown_path
 from catalogue.hdf5.manifest import AbsentError, Manifest, OutsideError
 from catalogue.hdf5.opening import open_file
 
+MOST_KEPT = 10_000  # places of a dataset that stay open, since they will be asked for again
 SOFT_HOPS = 16  # more links in a row are a loop or meant to tire us
 FILE_HOPS = 8
 
@@ -22,17 +25,37 @@ class DanglingError(Exception):
     """A link or path behind which there is nothing; the text says what is missing."""
 
 
+class AbsentFileError(DanglingError):
+    """A link to a file that would belong to the dataset, and is not there."""
+
+
+class Field(h5py.Dataset):  # type: ignore[misc]  # h5py has no types
+    """A field of a file that nobody writes: what its values are is asked of HDF5 once."""
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        found: np.dtype[Any] = super().dtype
+        return found
+
+
 @dataclass(frozen=True)
 class Place:
     """An object (group, field or named type) and the registered name of its file."""
 
     file: str
     object: h5py.HLObject
+    members: "dict[str, Place]" = field(default_factory=dict, compare=False, repr=False)
 
-    @property
+    @cached_property
     def key(self) -> Key:
         """What is the same for two paths to one object."""
         return self.file, h5py.h5o.get_info(self.object.id).addr
+
+    @cached_property
+    def names(self) -> dict[str, None]:
+        """The names of a group's members, in the order of the file; none for a field."""
+        is_group = isinstance(self.object, h5py.Group)
+        return dict.fromkeys(self.object) if is_group else {}
 
 
 class OpenFiles:
@@ -48,6 +71,8 @@ class OpenFiles:
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
         self._open: dict[str, h5py.File] = {}
+        self._roots: dict[str, Place] = {}
+        self._kept = 0
 
     def __enter__(self) -> Self:
         return self
@@ -75,9 +100,27 @@ class OpenFiles:
         RefusedFileError
             If the file cannot be opened.
         """
-        if name not in self._open:
+        if name not in self._roots:
             self._open[name] = open_file(self.manifest.places[name], name)
-        return Place(name, self._open[name]["/"])
+            self._roots[name] = Place(name, self._open[name]["/"])
+        return self._roots[name]
+
+    def member(self, group: Place, name: str) -> Place:
+        """
+        Return what a hard link in a group names, opened once.
+
+        Raises
+        ------
+        RefusedFileError
+            If the object is damaged.
+        """
+        if name in group.members:
+            return group.members[name]
+        found = Place(group.file, open_member(group, name))
+        if self._kept < MOST_KEPT:
+            self._kept += 1
+            group.members[name] = found
+        return found
 
     def follow(self, start: Place, path: str) -> Place:
         """
@@ -97,6 +140,8 @@ class OpenFiles:
         RefusedFileError
             If the path leaves the dataset or goes round in circles.
         """
+        if path in start.members:
+            return start.members[path]
         return _Walk(self, start).go(path)
 
 
@@ -122,18 +167,18 @@ class _Walk:
         self._names.extendleft(name for name in reversed(path.split("/")) if name not in {"", "."})
 
     def _step(self, name: str) -> None:
-        group = self._here.object
-        link = group.get(name, getlink=True) if isinstance(group, h5py.Group) else None
-        match link:
-            case h5py.HardLink():
-                self._here = Place(self._here.file, open_member(self._here, name))
-            case h5py.SoftLink():
-                self._soft_link(link.path)
-            case h5py.ExternalLink():
-                self._external_link(link.filename, link.path)
-            case _:
-                missing = f"there is no {shown(name)} in {shown_path(str(group.name))}"
-                raise DanglingError(missing)
+        here = self._here
+        kind = h5py.h5l.TYPE_HARD if name in here.members else _kind_of_link(here, name)
+        if kind == h5py.h5l.TYPE_HARD:
+            self._here = self._files.member(here, name)
+        elif kind == h5py.h5l.TYPE_SOFT:
+            self._soft_link(here.object.get(name, getlink=True).path)
+        elif kind == h5py.h5l.TYPE_EXTERNAL:
+            link = here.object.get(name, getlink=True)
+            self._external_link(link.filename, link.path)
+        else:
+            missing = f"there is no {shown(name)} in {shown_path(str(here.object.name))}"
+            raise DanglingError(missing)
 
     def _soft_link(self, path: str) -> None:
         self._soft += 1
@@ -158,9 +203,19 @@ class _Walk:
             )
             raise refused("file-external-link", reason, self._here.file) from None
         except AbsentError as absent:
-            raise DanglingError(f"the linked file {shown(str(absent))} is not there") from None
+            missing = f"the linked file {shown(str(absent))} is not there"
+            raise AbsentFileError(missing) from None
         self._here = self._files.root(target)
         self._splice(path)
+
+
+def _kind_of_link(place: Place, name: str) -> int | None:
+    """Return the type of a link by HDF5's number, None where nothing can be behind it."""
+    if name not in place.names:
+        return None
+    links = place.object.id.links
+    kind = int(links.get_info(name.encode("utf-8", "surrogateescape")).type)
+    return kind if kind == h5py.h5l.TYPE_HARD or name in place.object else None
 
 
 def open_member(group: Place, name: str) -> h5py.HLObject:
@@ -173,7 +228,11 @@ def open_member(group: Place, name: str) -> h5py.HLObject:
         If the object is damaged.
     """
     try:
-        return group.object[name]
+        # As group.object[name] does, which makes an object of the whole file each time.
+        found = h5py.h5o.open(group.object.id, name.encode("utf-8", "surrogateescape"))
+        if isinstance(found, h5py.h5d.DatasetID):
+            return Field(found, readonly=True)
+        return h5py.Group(found) if isinstance(found, h5py.h5g.GroupID) else h5py.Datatype(found)
     except (OSError, KeyError, RuntimeError, ValueError, TypeError):
         where = f"{str(group.object.name).rstrip('/')}/{name}"
         reason = f"The file is damaged at {shown_path(where)}. Copy it again."

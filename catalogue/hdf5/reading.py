@@ -1,6 +1,7 @@
 """Read a little of a field that passed the guard, within bounds known beforehand."""
 
 import math
+from contextlib import suppress
 from typing import Any
 
 import h5py
@@ -12,6 +13,9 @@ from catalogue.hdf5.findings import refused, shown_path
 
 LARGEST_READ = 128 << 20  # bytes; a frame of 16 Mpixel of 4 bytes has 64 MiB
 MOST_VARIABLE = 100_000  # elements of variable length
+
+_TEXT = h5py.string_dtype()
+_TEXT_ID = h5py.h5t.py_create(_TEXT)
 
 
 def read(field: h5py.Dataset, *index: int) -> NDArray[Any]:
@@ -37,18 +41,18 @@ def read(field: h5py.Dataset, *index: int) -> NDArray[Any]:
     """
     if field.shape is None:
         return np.empty(0)
-    name = shown_path(str(field.name))
     elements = math.prod(field.shape[len(index) :])
     if elements * field.dtype.itemsize > LARGEST_READ:
-        raise _too_large(name, "more than 128 MiB at once")
+        raise _too_large(field, "more than 128 MiB at once")
     if field.dtype.kind == "O" and elements > MOST_VARIABLE:
-        raise _too_large(name, f"more than {MOST_VARIABLE} texts at once")
+        raise _too_large(field, f"more than {MOST_VARIABLE} texts at once")
     if _unpacked(field, len(index)) > LARGEST_CHUNK:
-        raise _too_large(name, "more than 1 GiB to unpack")
+        raise _too_large(field, "more than 1 GiB to unpack")
     try:
         return np.asarray(field[index])
     except (OSError, ValueError, TypeError, MemoryError):
-        raise refused("file-unreadable", f"{name} is damaged. Copy the file again.", "") from None
+        reason = f"{shown_path(str(field.name))} is damaged. Copy the file again."
+        raise refused("file-unreadable", reason, "") from None
 
 
 def read_text(field: h5py.Dataset) -> str:
@@ -60,7 +64,20 @@ def first(field: h5py.Dataset) -> Any:
     """Return the first value of a field, None if it has none."""
     if not field.size:
         return None
+    if is_one_text(field.id):
+        text = np.empty((), _TEXT)
+        with suppress(OSError):  # damaged: told by the way that all others go
+            field.id.read(h5py.h5s.ALL, h5py.h5s.ALL, text, _TEXT_ID)
+            return text[()]
     return read(field, *(0,) * field.ndim)[()]
+
+
+def is_one_text(identifier: Any) -> bool:
+    """Tell whether a field or attribute is a single text of variable length."""
+    if identifier.shape != ():
+        return False
+    kind = identifier.get_type()
+    return isinstance(kind, h5py.h5t.TypeStringID) and kind.is_variable_str()
 
 
 def decode(value: object) -> str:
@@ -86,14 +103,24 @@ def decode(value: object) -> str:
             text = value.decode()
         except UnicodeDecodeError:
             text = value.decode("latin-1")
-        return "".join(sign for sign in text if sign.isprintable() or sign in "\n\t").strip()
+        if not text.isprintable():
+            text = "".join(sign for sign in text if sign.isprintable() or sign in "\n\t")
+        return text.strip()
     return "" if value is None else str(value)
 
 
 def attribute(thing: h5py.HLObject, name: str) -> str:
     """Return an attribute as text, empty if it is absent or of a kind that cannot be read."""
     try:
-        return decode(thing.attrs.get(name))
+        if not h5py.h5a.exists(thing.id, name.encode()):
+            return ""
+        identifier = h5py.h5a.open(thing.id, name.encode())
+        if not is_one_text(identifier):
+            return decode(thing.attrs[name])
+        # Four times as quick as attrs; the classes of all groups are read like this.
+        text = np.empty((), _TEXT)
+        identifier.read(text, _TEXT_ID)
+        return decode(text[()])
     except (OSError, TypeError, ValueError, RuntimeError):
         return ""
 
@@ -106,5 +133,6 @@ def _unpacked(field: h5py.Dataset, fixed: int) -> int:
     return chunk_bytes(field) * int(math.prod(-(-length // size) for length, size in axes))
 
 
-def _too_large(name: str, what: str) -> Exception:
-    return refused("file-too-large", f"{name}: {what}. Read a part of it.", "")
+def _too_large(field: h5py.Dataset, what: str) -> Exception:
+    reason = f"{shown_path(str(field.name))}: {what}. Read a part of it."
+    return refused("file-too-large", reason, "")

@@ -43,7 +43,7 @@ class Dataset(models.Model):
     registered_at = models.DateTimeField(auto_now_add=True)
     revision = models.PositiveIntegerField(default=1)  # of its metadata: the ETag in REST
     # From when everybody may see the page, and read the bytes: the latest of all guards,
-    # as instants; null is never. Written by ``catalogue.embargo`` only.
+    # as instants; null is never. Written by ``catalogue.embargo.dates`` only.
     listed_at = models.DateTimeField(null=True, blank=True)
     opens_at = models.DateTimeField(null=True, blank=True)
     opening_noted = models.BooleanField(default=False)  # its consequences have been seen to

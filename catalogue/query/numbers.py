@@ -141,13 +141,13 @@ def to_si(bound: Bound) -> units.SiValue:
     Raises
     ------
     TermError
-        If pint does not convert it (°C per minute), or that leads out of the floats.
+        If that leads out of the floats.
     """
     found = units.to_si(bound.number, bound.unit)
     if found is None or abs(found.value) > _LARGEST:
         raise TermError(
-            f"{bound.number:g} {bound.unit} has no number in SI base units. "
-            "Write it in another unit, such as K/min for °C/min."
+            f"{bound.number:g} {bound.unit} cannot be written in SI base units. "
+            "Write a smaller number, or another unit."
         )
     return found
 

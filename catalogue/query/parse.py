@@ -19,7 +19,7 @@ from catalogue.query.conditions import (
 )
 from catalogue.query.dates import holds_every_day
 from catalogue.query.physics import holds_every_number
-from catalogue.query.reading import MIXED, read_term
+from catalogue.query.reading import LONGEST_WORD, MIXED, read_term
 from catalogue.query.scan import LONGEST, Term, clean, scan
 from catalogue.words import fold
 
@@ -140,7 +140,7 @@ def _tell_idle(idle: Iterable[Condition], read: Iterable[_Read]) -> Iterator[Fau
 def _words(terms: Iterable[Term]) -> list[Words]:
     found = []
     for item in (term.items[0] for term in terms):
-        if words := tuple(fold(item.text).split()):
+        if words := tuple(word[:LONGEST_WORD] for word in fold(item.text).split()):
             is_begun = item.text.endswith("*") and not item.is_quoted
             found.append(Words(words, item.is_quoted, is_begun))
     return found

@@ -17,11 +17,14 @@ from catalogue.query.fields import Field
 from catalogue.query.numbers import is_attempt, read_range
 from catalogue.query.physics import compare
 from catalogue.query.scan import REFUSED, Item, Term
+from catalogue.words import fold
 
 MIXED = (
     "Numbers and texts of one key cannot be mixed. "
     "Put all values into quotes to compare them as texts, or none."
 )
+
+LONGEST_WORD = 500  # characters; PostgreSQL takes 2046 bytes
 
 _PID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DOI = re.compile(r"10\.[0-9]{4,9}/\S+")
@@ -83,6 +86,8 @@ def _read_value(field: Field, text: str) -> str:
         if not found:
             raise TermError(f"{wrong}Write it as in {field.example}.")
         return found[0]
+    if any(len(word) > LONGEST_WORD for word in fold(text).split()):
+        raise TermError(f"{wrong}A word has {LONGEST_WORD} characters at most. Shorten it.")
     return text
 
 

@@ -100,7 +100,7 @@ def _skip(text: str, at: int) -> int:
 
 
 def _read_term(text: str, start: int) -> Term:
-    negated = text.startswith("-", start) and not text[start + 1 : start + 2].isspace()
+    negated = text.startswith("-", start)
     head = _read_head(text, start + negated)
     items = _read_items(text, head) if head else ()
     # "Study: glass" is a word and a word, "instrument: id13" a slip that is told.

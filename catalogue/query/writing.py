@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from catalogue.query.conditions import (
     DateCondition,
@@ -137,16 +138,16 @@ def remove(text: str, name: str, value: str) -> str:
     value : str
         In any case of letters; excluded values stay.
     """
-    kept: list[str] = []
+    kept: list[Term] = []
     for term in scan(text):
         values = [" ".join(item.text.split()) for item in term.items]
         rest = [it for it in values if it.casefold() != value.casefold()]
         is_meant = term.field and term.key == name and not term.negated
         if not is_meant or len(rest) == len(values):
-            kept.append(term.text)
+            kept.append(term)
         elif any(rest):
-            kept.append(write_term(name, *filter(None, rest)))
-    return " ".join(kept)
+            kept.append(replace(term, text=write_term(name, *filter(None, rest))))
+    return _rejoined(kept)
 
 
 def _rejoined(terms: list[Term]) -> str:

@@ -10,7 +10,9 @@ from catalogue.readers.images import is_image, read_image, read_image_folder, re
 from catalogue.readers.nexus import read_nexus
 
 
-def read(path: Path, *, progress: Progress, required: tuple[str, ...] = ()) -> Description:
+def read(
+    path: Path, *, progress: Progress, required: tuple[str, ...] = (), whole: bool = False
+) -> Description:
     """
     Describe the file or folder at a path.
 
@@ -23,6 +25,8 @@ def read(path: Path, *, progress: Progress, required: tuple[str, ...] = ()) -> D
         Called with bytes done and bytes in all.
     required : tuple of str
         Paths that a whole HDF5 file must hold, "/entry/end_time".
+    whole : bool
+        Refuse an HDF5 file while one that it links to is not there.
 
     Returns
     -------
@@ -42,7 +46,7 @@ def read(path: Path, *, progress: Progress, required: tuple[str, ...] = ()) -> D
         return read_poni(path, progress)
     if is_image(path):
         return read_image(path, progress)
-    return read_nexus(path, progress, required)
+    return read_nexus(path, progress, required, whole=whole)
 
 
 def _read_folder(folder: Path, progress: Progress) -> Description:

@@ -11,7 +11,7 @@ import math
 import h5py
 
 from catalogue.hdf5 import first
-from catalogue.hdf5.findings import refused, shown_path
+from catalogue.hdf5.findings import Finding, refused, shown_path
 from catalogue.readers.signals import Signal, has_values
 from catalogue.readers.tree import Group
 
@@ -73,6 +73,24 @@ def refuse_absent(root: Group, required: tuple[str, ...]) -> None:
                 "file. Wait for its writer, or change the rule."
             )
             raise refused("file-incomplete", reason, root.place.file)
+
+
+def refuse_unlinked(findings: list[Finding]) -> None:
+    """
+    Refuse a file while a file that it links to is not there.
+
+    Raises
+    ------
+    RefusedFileError
+        ``file-incomplete``, naming the first that is absent.
+    """
+    for finding in findings:
+        if finding.code == "link-file-absent":
+            reason = (
+                f"In {finding.path} {finding.reason}. Wait until it is copied, or register the "
+                "data by hand if they are meant to be without it."
+            )
+            raise refused("file-incomplete", reason, finding.file)
 
 
 def written_share(field: h5py.Dataset) -> float:

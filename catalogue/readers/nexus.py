@@ -13,6 +13,7 @@ from catalogue.readers.completeness import (
     has_end_marker,
     refuse_absent,
     refuse_incomplete,
+    refuse_unlinked,
     written_share,
 )
 from catalogue.readers.hashing import hash_files, take_stamps
@@ -46,7 +47,9 @@ _PROPOSAL = ("experiment_identifier", "proposal_id", "proposal_identifier", "pro
              "proposal")  # fmt: skip
 
 
-def read_nexus(path: Path, progress: Progress, required: tuple[str, ...] = ()) -> Description:
+def read_nexus(
+    path: Path, progress: Progress, required: tuple[str, ...] = (), *, whole: bool = False
+) -> Description:
     """
     Describe a NeXus file and the files of its folder that it links to.
 
@@ -58,6 +61,8 @@ def read_nexus(path: Path, progress: Progress, required: tuple[str, ...] = ()) -
         Called with bytes done and bytes in all.
     required : tuple of str
         Paths that must exist in a whole file, "/entry/end_time".
+    whole : bool
+        Refuse the file while one that it links to is not there.
 
     Returns
     -------
@@ -74,6 +79,8 @@ def read_nexus(path: Path, progress: Progress, required: tuple[str, ...] = ()) -
     stamps = take_stamps(manifest.places)
     with OpenFiles(manifest) as files:
         dangling = _accept(guard(files, name))
+        if whole:
+            refuse_unlinked(dangling)
         stamps = take_stamps(manifest.places) | stamps
         root = Group(files, files.root(name), "")
         refuse_absent(root, required)

@@ -1,7 +1,7 @@
 """Groups of a NeXus file that passed the guard, found by class and by path."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -21,16 +21,17 @@ class Group:
     files: OpenFiles
     place: Place
     name: str
+    _known: "dict[str, Group | None]" = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def kind(self) -> str:
         """The NeXus class, "NXentry"; empty if none is stated."""
         return self.attribute("NX_class")
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """The names of its members, in the order of the alphabet."""
-        return sorted(self.place.object)
+        return sorted(self.place.names)
 
     def attribute(self, name: str) -> str:
         return attribute(self.place.object, name)
@@ -44,10 +45,14 @@ class Group:
         return [it.decode(errors="replace") if isinstance(it, bytes) else str(it) for it in value]
 
     def group(self, path: str) -> "Group | None":
-        found = self._find(path)
-        if found is None or not isinstance(found.object, h5py.Group):
-            return None
-        return Group(self.files, found, path.rpartition("/")[2])
+        """Return the group at a path; the same one each time, since it knows its members."""
+        if path not in self._known:
+            found = self._find(path)
+            is_group = found is not None and isinstance(found.object, h5py.Group)
+            self._known[path] = (
+                Group(self.files, found, path.rpartition("/")[2]) if found and is_group else None
+            )
+        return self._known[path]
 
     def field(self, path: str) -> h5py.Dataset | None:
         found = self._find(path)
@@ -78,6 +83,9 @@ class Group:
         return found
 
     def _find(self, path: str) -> Place | None:
+        is_name = "/" not in path and path not in {"", "."}
+        if is_name and path not in self.place.names:
+            return None
         try:
             return self.files.follow(self.place, path)
         except DanglingError:

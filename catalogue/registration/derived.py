@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from catalogue.embargo import inherited_guards, settle
+from catalogue.embargo.dates import inherited_guards, settle
 from catalogue.models import Activity, Dataset, Generated, Guard, Sample, Technique, Used
 from catalogue.registration.parts import add_files, add_parameters
 from catalogue.registration.records import ActivityRecord, DerivedDataset

@@ -1,37 +1,32 @@
 """Raw datasets: one that a reader described, or hundreds that a machine describes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 
 from django.db import transaction
 from django.utils import timezone
 
 from catalogue.description import Description
-from catalogue.digests import dataset_digest
-from catalogue.embargo import policy_dates, settle
-from catalogue.errors import ContentChangedError, RegistrationError
-from catalogue.models import Activity, DataFile, Dataset, Generated, Guard, Store, Technique
+from catalogue.embargo.dates import policy_dates, settle
+from catalogue.errors import CatalogueError, ContentChangedError, RegistrationError
+from catalogue.models import (
+    Activity,
+    DataFile,
+    Dataset,
+    Generated,
+    Guard,
+    Proposal,
+    Store,
+    Technique,
+)
 from catalogue.registration.parts import (
     add_files,
     add_parameters,
     add_samples,
     add_techniques,
+    insert,
     within,
 )
-from catalogue.registration.records import RawOrigin, Registered
-
-
-@dataclass(frozen=True)
-class RawDataset:
-    """What the files of a raw dataset say, and where it comes from."""
-
-    description: Description
-    origin: RawOrigin
-
-    @property
-    def digest(self) -> str:
-        files = self.description.files
-        return dataset_digest((file.path, file.sha256) for file in files)
+from catalogue.registration.records import RawDataset, RawOrigin, Registered, Spot
 
 
 @transaction.atomic
@@ -58,13 +53,49 @@ def register_raw(description: Description, origin: RawOrigin) -> Registered:
     RegistrationError
         If the description cannot become a row.
     """
-    wanted = RawDataset(description, origin)
-    _refuse_long_names(wanted)
-    _wait_for_turn(origin.store)
-    key = origin.key_prefix + description.files[0].path
-    if known := _at_places(origin.store, [key]).get(key):
-        return Registered(_agree(known, wanted), is_new=False)
-    return Registered(_insert([wanted])[0], is_new=True)
+    (outcome,) = register_found([RawDataset(description, origin)])
+    if isinstance(outcome, CatalogueError):
+        raise outcome
+    return outcome
+
+
+@transaction.atomic
+def register_found(wanted: Sequence[RawDataset]) -> list[Registered | CatalogueError]:
+    """
+    Take in raw datasets that readers have described, each if it can be.
+
+    Parameters
+    ----------
+    wanted : sequence of RawDataset
+        The number of statements does not depend on how many they are.
+
+    Returns
+    -------
+    list of Registered or CatalogueError
+        In the same order: the same files at the same place give the dataset that is
+        there; an error is what ``register_raw`` would raise.
+    """
+    _wait_for_turn({one.origin.store.pk for one in wanted})
+    known = at_places(wanted)
+    fresh: dict[Spot, RawDataset] = {}
+    faults: dict[int, CatalogueError] = {}
+    for number, one in enumerate(wanted):
+        if one.spot in known or one.spot in fresh:
+            continue
+        if fault := _fault(one):
+            faults[number] = fault
+        else:
+            fresh[one.spot] = one
+    rows = dict(zip(fresh, _insert(list(fresh.values())), strict=True))
+    return [
+        faults.get(number)
+        or (
+            Registered(rows[one.spot], is_new=True)
+            if fresh.get(one.spot) is one
+            else _recognise(known.get(one.spot) or rows[one.spot], one)
+        )
+        for number, one in enumerate(wanted)
+    ]
 
 
 @transaction.atomic
@@ -93,30 +124,47 @@ def register_many(wanted: Sequence[RawDataset]) -> list[Dataset]:
     return _insert(wanted)
 
 
-def _wait_for_turn(store: Store) -> None:
+def _wait_for_turn(stores: Collection[int]) -> None:
     """Let one registration into a store at a time, so that two give one dataset."""
-    Store.objects.select_for_update(no_key=True).get(pk=store.pk)
+    rows = Store.objects.filter(pk__in=stores).order_by("pk")
+    list(rows.select_for_update(no_key=True).values_list("pk"))
 
 
-def _at_places(store: Store, keys: Sequence[str]) -> dict[str, Dataset]:
-    """Return the datasets whose first files lie at these keys."""
-    files = DataFile.objects.filter(store=store, key__in=keys, position=0)
-    return {file.key: file.dataset for file in files.select_related("dataset")}
+def at_places(wanted: Sequence[RawDataset]) -> dict[Spot, Dataset]:
+    """Return the datasets whose first files lie where those of the wanted ones do."""
+    stores, keys = zip(*(one.spot for one in wanted), strict=True) if wanted else ((), ())
+    files = DataFile.objects.filter(store__in=set(stores), key__in=set(keys), position=0)
+    return {(file.store_id, file.key): file.dataset for file in files.select_related("dataset")}
 
 
-def _agree(known: Dataset, wanted: RawDataset) -> Dataset:
+def _recognise(known: Dataset, wanted: RawDataset) -> Registered | CatalogueError:
     name = wanted.description.files[0].path
     if known.instrument_id != wanted.origin.instrument.pk:
         # Neither its pid nor its page: it may be hidden from whoever asks.
         reason = f"{name} is registered with another instrument. Name that one."
-        raise RegistrationError("instrument", reason)
+        return RegistrationError("instrument", reason)
     if known.digest != wanted.digest:
-        raise ContentChangedError(str(known.pid), name)
-    return known
+        return ContentChangedError(str(known.pid), name)
+    return Registered(known, is_new=False)
+
+
+def _fault(wanted: RawDataset) -> RegistrationError | None:
+    """Say why a description cannot become a row, before anything is written."""
+    try:
+        _refuse_long_names(wanted)
+        _guard(_row(wanted), wanted.origin)
+        if wanted.description.sample:
+            within(200, "sample", wanted.description.sample)
+    except RegistrationError as error:
+        return error
+    return None
 
 
 def _insert(wanted: Sequence[RawDataset]) -> list[Dataset]:
-    rows = Dataset.objects.bulk_create(_row(one) for one in wanted)
+    if not wanted:
+        return []
+    rows = [_row(one) for one in wanted]
+    insert(rows)
     pairs = list(zip(rows, wanted, strict=True))
     add_files(
         (
@@ -126,13 +174,10 @@ def _insert(wanted: Sequence[RawDataset]) -> list[Dataset]:
         )
         for row, one in pairs
     )
-    add_samples(
-        (row, one.origin.proposal, one.description.sample, one.description.sample_formula)
-        for row, one in pairs
-    )
+    add_samples(_samples(pairs))
     add_techniques(_techniques(pairs))
     add_parameters((row, one.description.parameters) for row, one in pairs)
-    Guard.objects.bulk_create(_guard(row, one.origin) for row, one in pairs)
+    insert([_guard(row, one.origin) for row, one in pairs])
     _record_acquisitions(pairs)
     settle([row.pk for row in rows])
     _note_openings(rows)
@@ -176,6 +221,16 @@ def _guard(row: Dataset, origin: RawOrigin) -> Guard:
     )
 
 
+def _samples(
+    pairs: Sequence[tuple[Dataset, RawDataset]],
+) -> Iterator[tuple[Dataset, Proposal | None, str | None, str | None]]:
+    for row, one in pairs:
+        proposal = one.origin.proposal
+        yield row, proposal, one.description.sample, one.description.sample_formula
+        for sample in one.origin.samples:
+            yield row, proposal, sample.name, sample.chemical_formula
+
+
 def _techniques(
     pairs: Sequence[tuple[Dataset, RawDataset]],
 ) -> list[tuple[Dataset, list[Technique]]]:
@@ -194,18 +249,22 @@ def _techniques(
 
 
 def _record_acquisitions(pairs: Sequence[tuple[Dataset, RawDataset]]) -> None:
-    activities = Activity.objects.bulk_create(
+    activities = [
         Activity(
             kind=Activity.Kind.ACQUISITION,
             title=f"Measured at {one.origin.instrument}",
+            environment={"declaration": one.origin.declaration} if one.origin.declaration else {},
             started_at=row.start_time,
             ended_at=row.end_time,
         )
         for row, one in pairs
-    )
-    Generated.objects.bulk_create(
-        Generated(activity=activity, dataset=row, role="data")
-        for (row, _), activity in zip(pairs, activities, strict=True)
+    ]
+    insert(activities)
+    insert(
+        [
+            Generated(activity_id=activity.pk, dataset_id=row.pk, role="data")
+            for (row, _), activity in zip(pairs, activities, strict=True)
+        ]
     )
 
 

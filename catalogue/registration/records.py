@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from catalogue.description import FoundParameter
+from catalogue.description import Description, FoundParameter
+from catalogue.digests import dataset_digest
 from catalogue.models import (
     Dataset,
     EmbargoPolicy,
@@ -15,6 +16,12 @@ from catalogue.models import (
     Technique,
     User,
 )
+
+
+@dataclass(frozen=True)
+class NamedSample:
+    name: str
+    chemical_formula: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,30 @@ class RawOrigin:
     thumbnail: str = ""  # sha256 in the content store
     source_id: str = ""  # how the instrument's own software calls the acquisition
     description: str = ""
+    samples: Sequence[NamedSample] = ()  # beside the one that the files name
+    declaration: str = ""  # sha256 of all that a machine said of it, if one did
+
+
+Spot = tuple[int, str]
+"""A store, and a key inside it."""
+
+
+@dataclass(frozen=True)
+class RawDataset:
+    """What the files of a raw dataset say, and where it comes from."""
+
+    description: Description
+    origin: RawOrigin
+
+    @property
+    def digest(self) -> str:
+        files = self.description.files
+        return dataset_digest((file.path, file.sha256) for file in files)
+
+    @property
+    def spot(self) -> Spot:
+        """The place of its first file: by that a dataset is known again."""
+        return self.origin.store.pk, self.origin.key_prefix + self.description.files[0].path
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from django.db import transaction
 
 from catalogue.audit import record_all
-from catalogue.embargo import recompute
+from catalogue.embargo.dates import recompute
 from catalogue.indexing import reindex
 from catalogue.models import Guard, User
 from catalogue.user_office.changes import Change, Written

@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from catalogue.access import access_state, get_dataset, may_process
+from catalogue.access import get_dataset, may_process
+from catalogue.embargo.banner import describe_access
 from catalogue.lineage import origin, uses
 from catalogue.models import Parameter
+from catalogue.views.files import list_folder
 from catalogue.views.replies import personal
 
-FILES_PER_PAGE = 100
 _BEAM = {"photon_energy", "wavelength", "beam_size", "flux", "ring_current", "incident_energy"}
 
 
@@ -24,11 +24,15 @@ _BEAM = {"photon_energy", "wavelength", "beam_size", "flux", "ring_current", "in
 def show_dataset(request: HttpRequest, pid: UUID) -> HttpResponse:
     """Show one dataset: access, picture, facts, files and provenance."""
     dataset = get_dataset(request.user, pid)
-    files = Paginator(dataset.files.all(), FILES_PER_PAGE).get_page(request.GET.get("files"))
+    banner = describe_access(request.user, dataset)
+    pictures = dataset.files.filter(media_type="image/png")
     context = {
         "dataset": dataset,
-        "access": access_state(dataset),
-        "picture": dataset.files.filter(media_type="image/png").first(),
+        "banner": banner,
+        "access": banner.state,
+        "picture": pictures.first() if banner.is_readable else None,
+        "thumbnail": banner.is_readable and dataset.thumbnail,
+        "warnings": dataset.warnings if banner.is_readable else [],  # they may name files
         "proposals": [
             guard.proposal
             for guard in dataset.guards.select_related("proposal").order_by("id")
@@ -37,7 +41,7 @@ def show_dataset(request: HttpRequest, pid: UUID) -> HttpResponse:
         "samples": dataset.samples.all(),
         "techniques": dataset.techniques.all(),
         "groups": _group(dataset.parameters.select_related("key").order_by("key__name")),
-        "files": files,
+        "folder": list_folder(request.user, dataset, request.GET),
         "origin": origin(request.user, dataset),
         "uses": uses(request.user, dataset),
         "may_process": may_process(request.user),

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from catalogue.access import access_states, registrable_instruments
+from catalogue.access import access_states, readable_datasets, registrable_instruments
 from catalogue.forms import Chip, list_chips, read_lists
 from catalogue.search import Cursor, count, find, in_order, neighbours, read_cursor, read_query
 from catalogue.views.replies import personal, wants_fragment
@@ -25,6 +25,9 @@ def list_datasets(request: HttpRequest) -> HttpResponse:
     counted = count(request.user, query)
     datasets = in_order(request.user, found)
     states = access_states(datasets)
+    readable = set(
+        readable_datasets(request.user).filter(pk__in=found.pks).values_list("pk", flat=True)
+    )
     previous, following = neighbours(found, at)
     chips = list_chips(request.GET, counted.facets)
     context = {
@@ -36,7 +39,7 @@ def list_datasets(request: HttpRequest) -> HttpResponse:
         "chips": chips,
         "previous": previous,
         "following": following,
-        "cards": [(dataset, states[dataset.pk]) for dataset in datasets],
+        "cards": [(dataset, states[dataset.pk], dataset.pk in readable) for dataset in datasets],
         "may_register": registrable_instruments(request.user).exists(),
         "ways_out": [] if counted.total else list(_ways_out(request, chips)),
     }

@@ -14,6 +14,7 @@ from rest_framework.utils.urls import replace_query_param
 from catalogue.access import Person, visible_datasets
 from catalogue.api.paging import PageQuery, page_of, read_page
 from catalogue.api.resource import Resource, problems, read_body, read_query
+from catalogue.models import ApiToken
 from processing import lifecycle, submission
 from processing.access import get_processing_run, visible_processing_runs
 from processing.api import serializers as shapes
@@ -28,7 +29,7 @@ class Recipes(Resource):
         operation_id="list_recipes",
         summary="Recipes in their newest versions, by name",
         parameters=[PageQuery],
-        responses={200: page_of(shapes.RecipeSummarySerializer), **problems(400, 401)},
+        responses={200: page_of(shapes.RecipeSummarySerializer), **problems(400)},
     )
     def get(self, request: Request) -> Response:
         asked = read_query(PageQuery, request)
@@ -41,7 +42,7 @@ class OneRecipe(Resource):
     @extend_schema(
         operation_id="get_recipe",
         summary="One recipe by name, xrd-map, or by name and version, xrd-map@1.0.0",
-        responses={200: shapes.RecipeSerializer, **problems(401, 404)},
+        responses={200: shapes.RecipeSerializer, **problems(404)},
     )
     def get(self, request: Request, spec: str) -> Response:
         recipe = _find_recipe(spec)
@@ -61,11 +62,13 @@ def _find_recipe(spec: str) -> Recipe:
 
 
 class ProcessingRuns(Resource):
+    scopes = {"POST": ApiToken.Scope.PROCESS}
+
     @extend_schema(
         operation_id="list_processing_runs",
         summary="Processing runs, the newest first",
         parameters=[shapes.RunQuery],
-        responses={200: page_of(shapes.RunSummarySerializer), **problems(400, 401)},
+        responses={200: page_of(shapes.RunSummarySerializer), **problems(400)},
     )
     def get(self, request: Request) -> Response:
         asked = read_query(shapes.RunQuery, request)
@@ -81,7 +84,7 @@ class ProcessingRuns(Resource):
         responses={
             200: shapes.LaunchedSerializer,
             201: shapes.LaunchedSerializer,
-            **problems(400, 401, 403, 404, 422),
+            **problems(400, 404, 415, 422),
         },
     )
     def post(self, request: Request) -> Response:
@@ -137,7 +140,7 @@ class OneProcessingRun(Resource):
     @extend_schema(
         operation_id="get_processing_run",
         summary="One processing run: state, progress, failure and outputs",
-        responses={200: shapes.RunSerializer, **problems(401, 404)},
+        responses={200: shapes.RunSerializer, **problems(404)},
     )
     def get(self, request: Request, uuid: str) -> Response:
         run = get_processing_run(request.user, uuid)
@@ -149,7 +152,7 @@ class Log(Resource):
         operation_id="read_log",
         summary="What a processing run has written, line by line",
         parameters=[shapes.LogQuery],
-        responses={200: shapes.LogSerializer, **problems(400, 401, 404)},
+        responses={200: shapes.LogSerializer, **problems(400, 404)},
     )
     def get(self, request: Request, uuid: str) -> Response:
         asked = read_query(shapes.LogQuery, request)
@@ -174,11 +177,13 @@ class Log(Resource):
 
 
 class Cancel(Resource):
+    scopes = {"POST": ApiToken.Scope.PROCESS}
+
     @extend_schema(
         operation_id="cancel_processing_run",
         summary="Stop a processing run",
         request=shapes.NothingSerializer,
-        responses={200: shapes.RunSerializer, **problems(400, 401, 403, 404, 409)},
+        responses={200: shapes.RunSerializer, **problems(400, 404, 409, 415)},
     )
     def post(self, request: Request, uuid: str) -> Response:
         read_body(shapes.NothingSerializer, request)
@@ -193,7 +198,7 @@ class Products(Resource):
         operation_id="list_products",
         summary="What product rules want for each dataset, and what became of it",
         parameters=[PageQuery],
-        responses={200: page_of(shapes.ProductSerializer), **problems(400, 401)},
+        responses={200: page_of(shapes.ProductSerializer), **problems(400)},
     )
     def get(self, request: Request) -> Response:
         asked = read_query(PageQuery, request)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from catalogue.embargo import settle
+from catalogue.embargo.dates import settle
 from catalogue.models import Dataset, Guard
 from tests.api.conftest import MachineOf
 from tests.api.results import PICTURE, a_result, an_activity, result_of

@@ -1,16 +1,15 @@
 """Access, requests, rulings, the audit log and notices, as a machine client sees them."""
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from catalogue.access import access_state, may_read
 from catalogue.audit import record
+from catalogue.embargo.wishes import ask_access, ask_extension
 from catalogue.models import ApiToken, EmbargoPolicy, Guest, Notice
 from catalogue.notices import tell
 from catalogue.tokens import make_token
-from catalogue.wishes import ask_access, ask_extension
 from tests.api.conftest import MachineOf
 from tests.builders import World, a_dataset
 from tests.catalogue.closing import closed_for, in_days, today
@@ -164,7 +163,10 @@ def test_notices_are_read_and_marked(machine_of: MachineOf, world: World) -> Non
     assert Notice.objects.get().read_at is not None
 
 
-@pytest.mark.parametrize("address", ["requests/", "notices/", "audit/", f"requests/{uuid4()}/"])
+NO_REQUEST = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.mark.parametrize("address", ["requests/", "notices/", "audit/", f"requests/{NO_REQUEST}/"])
 def test_personal_matters_ask_for_a_sign_in(machine_of: MachineOf, address: str) -> None:
     assert machine_of(None).get(f"/api/v1/{address}").status_code == 401
 

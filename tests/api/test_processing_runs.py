@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ from processing.models import ArchiveCopy, LogEntry, ProcessingRun, Product, Pro
 from tests.api.conftest import MachineOf
 from tests.api.results import a_result, result_of
 from tests.builders import World, a_dataset, a_manifest, a_recipe, a_run
+from tests.catalogue.closing import guarded
 
 RUNS = "/api/v1/processing-runs/"
 
@@ -327,7 +328,7 @@ def test_a_product_of_an_open_subject_keeps_its_hidden_run_to_itself(
 ) -> None:
     run = a_result(world)
     scan = run.inputs.get(role="scan").dataset
-    scan.guards.update(opens_on="2020-01-01")
+    guarded(scan, opens_on=date(2020, 1, 1), listed_on=date(2020, 1, 1))
     a_product(world, "map", scan, processing_run=run)
     (row,) = machine_of("sten").get("/api/v1/products/").json()["results"]
     assert (row["processing_run"], row["outputs"]) == (None, [])

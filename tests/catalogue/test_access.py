@@ -7,10 +7,11 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 
 from catalogue.access import access_state, get_dataset, visible_datasets
-from catalogue.embargo import opening_date
+from catalogue.embargo.dates import opening_date
 from catalogue.errors import UnknownDatasetError
 from catalogue.models import Guard, Proposal
 from tests.builders import World, a_dataset
+from tests.catalogue.closing import guarded
 
 
 @pytest.mark.parametrize(
@@ -69,9 +70,10 @@ def test_a_day_begins_in_the_facilitys_zone_not_in_utc(world: World) -> None:
         world.facility.timezone = zone
         world.facility.save()
         local = now.astimezone(ZoneInfo(zone)).date()
-        Guard.objects.filter(dataset=dataset).update(opens_on=local)
+        guarded(dataset, opens_on=local, listed_on=local)
         assert access_state(dataset).is_open
-        Guard.objects.filter(dataset=dataset).update(opens_on=local + timedelta(days=1))
+        later = local + timedelta(days=1)
+        guarded(dataset, opens_on=later, listed_on=later)
         assert not access_state(dataset).is_open
 
 

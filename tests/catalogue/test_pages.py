@@ -23,6 +23,7 @@ from catalogue.search import count, read_query
 from catalogue.storage.content import content_key, keep_bytes
 from catalogue.templatetags.quantities import file_size, number, quantity, seconds
 from tests.builders import World, a_dataset, a_technique
+from tests.catalogue.closing import guarded
 from tests.makers.nexus import write_nexus_scan
 
 ClientOf = Callable[[str | None], Client]
@@ -289,7 +290,7 @@ def test_provenance_is_shown_both_ways_with_the_run_key(client_of: ClientOf, wor
 def test_a_hidden_input_is_named_as_such_and_no_more(client_of: ClientOf, world: World) -> None:
     hidden = a_dataset(world, title="Secret scan")
     derived = a_derived(world, a_dataset(world, is_open=True), hidden)
-    derived.guards.update(opens_on=date(2020, 1, 1))
+    guarded(derived, opens_on=date(2020, 1, 1), listed_on=date(2020, 1, 1))
     response = client_of(None).get(f"/datasets/{derived.pid}/")
     assert "Not visible to you" in text_of(response)
     assert "Secret scan" not in text_of(response)
@@ -350,7 +351,7 @@ def test_numbers_keep_six_digits_and_write_powers_of_ten(value: float, written: 
 
 def test_text_is_shown_as_it_is_and_a_number_with_its_unit(world: World) -> None:
     dataset = a_dataset(world, parameters={"detector.name": ("eiger4m", ""), "z": (5, "mm")})
-    named, measured = dataset.parameters.order_by("name")
+    named, measured = dataset.parameters.order_by("key__name")
     assert quantity(named) == "eiger4m"
     assert quantity(measured) == "5\u202fmm"
 

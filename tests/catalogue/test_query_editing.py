@@ -75,6 +75,7 @@ def test_a_click_on_a_facet_adds_a_term(text: str, written: str, together: str) 
         ("instrument:ID13,spb glass", "instrument:spb glass"),
         ("instrument:id13 instrument:spb,id13", "instrument:spb"),
         ("-instrument:id13 id13 tag:id13", "-instrument:id13 id13 tag:id13"),
+        ("frames:100 instrument:id13 bar", "bar frames:100"),  # bar is no unit
     ],
 )
 def test_undoing_a_choice_takes_the_value_out(text: str, left: str) -> None:

@@ -164,6 +164,10 @@ def test_a_word_after_a_number_is_a_unit_only_if_there_is_one() -> None:
         ("energy<-1keV", "wavelength", 1, "angstrom", False),
         ("-energy:9..12keV", "wavelength", KEV_ANGSTROM / 10, "angstrom", False),
         ("energy:9keV wavelength:1Å", "wavelength", 1, "angstrom", True),  # one filter: or
+        ("photon_energy:10keV", "energy", 10, "keV", True),
+        ("incident_photon_energy:10keV", "incident_energy", 10, "keV", True),
+        ("photon_wavelength:1Å", "wavelength", 1, "angstrom", True),
+        ("incident_wavelength:1Å", "photon_wavelength", 0.1, "nm", True),
         ("neutron_energy<25meV", "neutron_wavelength", 1.81, "angstrom", True),
         ("neutron_energy<25meV", "neutron_wavelength", 1.80, "angstrom", False),
         ("neutron_energy<25meV", "photon_wavelength", 1.81, "angstrom", False),

@@ -14,7 +14,10 @@ from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 
 from catalogue import saved_searches
-from catalogue.embargo import settle
+from catalogue.embargo.dates import settle
+from catalogue.embargo.retraction import take_back
+from catalogue.embargo.rulings import release
+from catalogue.embargo.upkeep import note_openings
 from catalogue.errors import NotPermittedError
 from catalogue.models import (
     Dataset,
@@ -28,11 +31,8 @@ from catalogue.models import (
     User,
 )
 from catalogue.notices import notices_of
-from catalogue.retraction import take_back
-from catalogue.rulings import release
 from catalogue.saved_searches import run_due, save
 from catalogue.search import Query
-from catalogue.upkeep import note_openings
 from tests.builders import World, a_dataset
 
 ClientOf = Callable[[str | None], Client]

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 
 from catalogue.access import Person, access_states, visible_datasets
-from catalogue.embargo import settle
+from catalogue.embargo.dates import settle
 from catalogue.indexing import reindex
 from catalogue.models import (
     Dataset,

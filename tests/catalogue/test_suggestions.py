@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from catalogue.access import Person, visible_datasets
-from catalogue.embargo import settle
+from catalogue.embargo.dates import settle
 from catalogue.indexing import reindex
 from catalogue.models import (
     Dataset,

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from catalogue.declaration import CatalogueSections, apply_sections
+from catalogue.declaration.sections import CatalogueSections, apply_sections
 from catalogue.models import Listing, Technique, Vocabulary
 from catalogue.panet import SUBSET
 from catalogue.panet.official import CREDIT, read_official

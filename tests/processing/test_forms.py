@@ -197,7 +197,7 @@ def test_a_filled_form_gives_inputs_and_parameters(world: World) -> None:
         ({"parameter-polarization": ["2"]}, "parameter-polarization", "Must be at most 1."),
         ({"parameter-unit": ["furlong"]}, "parameter-unit", "Choose one of q_nm^-1, 2th_deg."),
         ({"input-geometry": [""]}, "input-geometry", "No dataset is given; it takes poni."),
-        ({"input-geometry": ["x"]}, "input-geometry", "There is no dataset x that you may see."),
+        ({"input-geometry": ["x"]}, "input-geometry", "There is no dataset x that you may read."),
         ({"parameter-colour": ["red"]}, None, "colour: This recipe has no such"),
     ],
 )
@@ -215,7 +215,7 @@ def test_a_hidden_dataset_and_a_missing_one_are_refused_alike(world: World) -> N
     other.guards.update(proposal=None, instrument=None)
     form = a_form(world, {"input-geometry": [str(other.pid)]})
     (message,) = form.errors["input-geometry"]
-    assert message == f"There is no dataset {other.pid} that you may see."
+    assert message == f"There is no dataset {other.pid} that you may read."
     assert "Secret geometry" not in form.as_p()
 
 

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from catalogue.models import Dataset
 from catalogue.registration import ActivityRecord, DerivedDataset, DerivedFile, register_derived
 from processing.models import ArchiveCopy, LogEntry, ProcessingRun, Product, ProductRule
 from tests.builders import World, a_dataset, a_manifest, a_recipe, a_run
+from tests.catalogue.closing import guarded
 
 ClientOf = Callable[[str | None], Client]
 HTMX = {"HX-Request": "true"}
@@ -230,7 +231,7 @@ def test_a_result_made_from_hidden_datasets_is_not_mentioned(
     succeed(run, world)
     hidden = run.inputs.get(role="geometry").dataset
     scan = subject_of(run)
-    scan.guards.update(opens_on=datetime(2020, 1, 1, tzinfo=UTC).date())
+    guarded(scan, opens_on=date(2020, 1, 1), listed_on=date(2020, 1, 1))
     # The same bytes again, this time open: an equal digest gives an equal run key.
     copy = a_dataset(world, content="poni", is_open=True)
     Dataset.objects.filter(pk=copy.pk).update(digest=hidden.digest)

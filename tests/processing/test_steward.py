@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from catalogue.models import Dataset, Guard, Proposal
+from catalogue.models import Dataset, Proposal
 from catalogue.places import content_folder
 from catalogue.storage.content import keep_bytes
 from processing import leases
@@ -22,6 +22,7 @@ from processing.steward import clear_staging, reconcile
 from processing.submission import submit
 from processing.ticket import Failure, Outcome, OutputFile
 from tests.builders import World, a_dataset, a_recipe, a_run, a_world
+from tests.catalogue.closing import guarded
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -86,7 +87,7 @@ def test_the_geometry_of_another_proposal_would_hide_the_product_and_is_not_pick
     a_dataset(world, start_time=NOON)
     reconcile()
     assert ProcessingRun.objects.get().inputs.get(role="geometry").dataset.title == "Geometry 09:00"
-    Guard.objects.filter(dataset=theirs).update(opens_on=NOON.date())
+    guarded(theirs, opens_on=NOON.date(), listed_on=NOON.date())
     reconcile()  # now it is open, and newer
     assert Product.objects.get().processing_run.inputs.get(role="geometry").dataset == theirs
 

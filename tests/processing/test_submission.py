@@ -205,7 +205,7 @@ def test_a_hidden_input_is_refused_before_its_content_is_told(world: World) -> N
 
 @pytest.mark.parametrize("wrong", ["", "gold", "1", "a\x00b", "'; --", "x" * 10_000])
 def test_what_is_no_identifier_is_an_unknown_dataset(world: World, wrong: str) -> None:
-    with pytest.raises(RecipeInputError, match="that you may see"):
+    with pytest.raises(RecipeInputError, match="that you may read"):
         choose_inputs(world.ines, {"scan": [wrong]})
 
 
@@ -216,7 +216,7 @@ def test_a_hidden_dataset_cannot_be_told_from_an_unknown_one(world: World) -> No
         with pytest.raises(RecipeInputError) as refused:
             choose_inputs(world.sten, {"scan": [pid]})
         texts.add(str(refused.value).replace(pid, "PID"))
-    assert texts == {"scan: there is no dataset PID that you may see"}
+    assert texts == {"scan: there is no dataset PID that you may read"}
 
 
 def test_datasets_are_chosen_role_by_role_in_the_order_given(world: World) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError, connection
 
+from catalogue.watching import Watcher
 from processing.steward import reconcile
 
 _log = logging.getLogger(__name__)
@@ -18,11 +19,26 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="one pass, then stop")
         parser.add_argument("--interval", type=float, default=2.0, help="seconds between passes")
+        parser.add_argument(
+            "--no-watch",
+            action="store_true",
+            help="leave new data to manage.py watch, on a machine that sees them better",
+        )
 
-    def handle(self, *_: Any, once: bool, interval: float, **__: Any) -> None:
+    def handle(self, *_: Any, once: bool, interval: float, no_watch: bool, **__: Any) -> None:
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
+        # In threads of its own: reconciling does not wait for the hash of a terabyte.
+        watcher = Watcher()
+        if not (once or no_watch):
+            watcher.start()
+        try:
+            self._reconcile(stopping, interval, once=once)
+        finally:
+            watcher.stop()
+
+    def _reconcile(self, stopping: threading.Event, interval: float, *, once: bool) -> None:
         while not stopping.is_set():
             try:
                 done = reconcile()

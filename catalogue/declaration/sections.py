@@ -5,16 +5,22 @@ Facility, stores, instruments, ingest rules and embargo policies; product rules 
 matter of ``processing.declaration``.
 """
 
-import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-from django.db import models
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
+from catalogue.declaration.comparing import (
+    Change,
+    Locator,
+    Section,
+    remove_undeclared,
+    report_undeclared,
+    sync,
+)
+from catalogue.declaration.embargo import EmbargoSection, apply_embargo, move_midnights
 from catalogue.errors import DeclarationError, DeclarationFault
 from catalogue.models import (
     EmbargoPolicy,
@@ -26,46 +32,20 @@ from catalogue.models import (
     User,
 )
 from catalogue.panet import SUBSET
+from catalogue.patterns import check_marker, check_watch, names_in, read_seconds
 from catalogue.places import CONTENT
-
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-_LONGEST_MONTHS = 1200
-_PERIOD = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?")
+from catalogue.techniques import load_shipped
 
 
-def read_months(period: str) -> int:
-    """
-    Read an ISO 8601 period of years and months; never 365-day years.
-
-    Raises
-    ------
-    ValueError
-        If it says anything else.
-    """
-    found = _PERIOD.fullmatch(period)
-    if not found or not any(found.groups()):
-        raise ValueError("must be a period of years and months, such as P3Y or P6M")
-    years, months = (int(part or 0) for part in found.groups())
-    if 12 * years + months > _LONGEST_MONTHS:
-        raise ValueError("must be a century at most; for data that never open leave them closed")
-    return 12 * years + months
-
-
-def _check_period(period: str) -> str:
-    read_months(period)
-    return period
+def _check_seconds(time: str) -> str:
+    read_seconds(time)
+    return time
 
 
 def _check_timezone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError("must be a time zone of the IANA list, such as Europe/Paris")
     return name
-
-
-class Section(BaseModel):
-    """A table of facility.toml: unknown keys are faults."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class FacilitySection(Section):
@@ -89,35 +69,18 @@ class InstrumentSection(Section):
 
 class ReadyWhen(Section):
     has: list[str] = []
-
-
-def _check_watch(watch: str) -> str:
-    for name in _PLACEHOLDER.findall(watch):
-        if not name.isidentifier():
-            raise ValueError(f"{{{name}}} is no name for a part of a path; use letters first")
-    return watch
+    end_marker: Annotated[str, AfterValidator(check_marker)] = ""
 
 
 class IngestSection(Section):
     instrument: str
     store: str
-    watch: Annotated[str, AfterValidator(_check_watch)]
+    watch: Annotated[str, AfterValidator(check_watch)]
+    watched: bool = True
     technique: str | None = None
     embargo: str = "default"
+    quiet_for: Annotated[str, AfterValidator(_check_seconds)] = "60s"
     ready_when: ReadyWhen = ReadyWhen()
-
-
-class After(Section):
-    access: Literal["open"] = "open"
-    licence: str = "CC-BY-4.0"
-
-
-class EmbargoSection(Section):
-    period: Annotated[str, AfterValidator(_check_period)]
-    starts_with: Literal["dataset.end_time", "dataset.registered"] = Field(
-        default="dataset.end_time", alias="from"
-    )
-    after: After = After()
 
 
 class CatalogueSections(Section):
@@ -128,57 +91,6 @@ class CatalogueSections(Section):
     instrument: dict[str, InstrumentSection] = {}
     ingest: dict[str, IngestSection] = {}
     embargo: dict[str, EmbargoSection]
-
-
-@dataclass(frozen=True)
-class Change:
-    """One difference between file and database, as a line to print."""
-
-    action: Literal["create", "change", "remove", "keep"]
-    what: str
-    detail: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.action:7} {self.what}{f'  ({self.detail})' if self.detail else ''}"
-
-
-class Locator:
-    """Finds the line of a key: the parser of Python's library does not tell."""
-
-    _HEADER = re.compile(r"^\s*\[+\s*([^\]]+?)\s*\]+")
-
-    def __init__(self, text: str) -> None:
-        self.lines = text.splitlines()
-
-    def line_of(self, path: Iterable[str]) -> int:
-        """Return the number of the line that speaks of a key, or of its nearest table."""
-        parts = [str(part) for part in path]
-        for depth in range(len(parts), -1, -1):
-            start = self._header(parts[:depth])
-            if start is None:
-                continue
-            if depth == len(parts):
-                return max(start, 1)
-            return self._key(parts[depth], start) or max(start, 1)
-        return 1
-
-    def _header(self, table: list[str]) -> int | None:
-        if not table:
-            return 0
-        for number, line in enumerate(self.lines, start=1):
-            found = self._HEADER.match(line)
-            if found and [p.strip().strip("\"'") for p in found.group(1).split(".")] == table:
-                return number
-        return None
-
-    def _key(self, key: str, start: int) -> int | None:
-        expression = re.compile(rf"^\s*[\"']?{re.escape(key)}[\"']?\s*[.=]")
-        for number, line in enumerate(self.lines[start:], start=start + 1):
-            if self._HEADER.match(line):
-                return None
-            if expression.match(line):
-                return number
-        return None
 
 
 def check(sections: CatalogueSections, locator: Locator) -> list[DeclarationFault]:
@@ -237,10 +149,15 @@ def _check_rules(sections: CatalogueSections) -> _Found:
                 yield ("ingest", slug, key), f"{value} is not declared"
         if rule.store in sections.storage and not sections.storage[rule.store].read_only:
             yield ("ingest", slug, "store"), "raw data are registered from read_only stores only"
+        for name in set(names_in(rule.ready_when.end_marker)) - set(names_in(rule.watch)):
+            reason = f"its end_marker names {{{name}}}, which does not occur in watch"
+            yield ("ingest", slug, "ready_when"), reason
 
 
 def _known_techniques() -> set[str]:
-    return set(SUBSET) | set(Technique.objects.values_list("pid", flat=True))
+    """Concepts are no techniques: nothing is measured with a diffraction process."""
+    techniques = Technique.objects.filter(is_concept=False)
+    return set(SUBSET) | set(techniques.values_list("pid", flat=True))
 
 
 def apply_sections(sections: CatalogueSections, base: Path) -> list[Change]:
@@ -259,9 +176,9 @@ def apply_sections(sections: CatalogueSections, base: Path) -> list[Change]:
     list of Change
         Empty if everything agreed already.
     """
-    for pid, name in SUBSET.items():
-        Technique.objects.get_or_create(pid=pid, defaults={"name": name})
+    load_shipped()
     declared = sections.facility
+    zones = dict(Facility.objects.values_list("slug", "timezone"))
     changes = sync(
         Facility,
         "facility",
@@ -269,17 +186,13 @@ def apply_sections(sections: CatalogueSections, base: Path) -> list[Change]:
         {"name": declared.name, "ror": declared.ror, "timezone": declared.timezone},
     )
     facility = Facility.objects.get(slug=declared.id)
+    if zones.get(declared.id, declared.timezone) != declared.timezone:
+        move_midnights(facility)
     for slug, store in sections.storage.items():
         root = (base / store.root).resolve()
         values = {"kind": store.kind, "root": str(root), "read_only": store.read_only}
         changes += sync(Store, "store", slug, values)
-    for slug, policy in sections.embargo.items():
-        values = {
-            "months": read_months(policy.period),
-            "starts_with": policy.starts_with,
-            "licence": policy.after.licence,
-        }
-        changes += sync(EmbargoPolicy, "embargo", slug, values)
+    changes += apply_embargo(sections.embargo)
     for slug, instrument in sections.instrument.items():
         values = {"name": instrument.name, "facility": facility}
         changes += sync(Instrument, "instrument", slug, values)
@@ -287,8 +200,8 @@ def apply_sections(sections: CatalogueSections, base: Path) -> list[Change]:
     for slug, rule in sections.ingest.items():
         changes += sync(IngestRule, "ingest", slug, _ingest_values(rule))
     changes += remove_undeclared(IngestRule, "ingest", sections.ingest)
-    changes += _report_undeclared(Instrument, "instrument", sections.instrument)
-    changes += _report_undeclared(Store, "store", sections.storage)
+    changes += report_undeclared(Instrument, "instrument", sections.instrument)
+    changes += report_undeclared(Store, "store", sections.storage)
     return changes
 
 
@@ -313,43 +226,6 @@ def make_folders(stores: Iterable[Store]) -> None:
             ) from error
 
 
-def sync(model: type[models.Model], what: str, slug: str, values: dict[str, Any]) -> list[Change]:
-    """Create or change the row of a slug; return what was done, nothing if nothing."""
-    manager = model._default_manager
-    row = manager.filter(slug=slug).first()
-    if row is None:
-        manager.create(slug=slug, **values)
-        return [Change("create", f"{what} {slug}")]
-    differing = {name: value for name, value in values.items() if getattr(row, name) != value}
-    if not differing:
-        return []
-    detail = ", ".join(
-        _tell_difference(name, getattr(row, name), value) for name, value in differing.items()
-    )
-    for name, value in differing.items():
-        setattr(row, name, value)
-    row.save()
-    return [Change("change", f"{what} {slug}", detail)]
-
-
-def _tell_difference(name: str, old: Any, new: Any) -> str:
-    """Name old and new; of tables only the keys that differ."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
-        return ", ".join(f"{name}.{key}: {old.get(key)} -> {new.get(key)}" for key in keys)
-    return f"{name}: {old} -> {new}"
-
-
-def remove_undeclared(
-    model: type[models.Model], what: str, declared: Iterable[str]
-) -> list[Change]:
-    """Remove rows that only the file speaks for, where it no longer does."""
-    rows = model._default_manager.exclude(slug__in=list(declared))
-    changes = [Change("remove", f"{what} {row}") for row in rows]
-    rows.delete()
-    return changes
-
-
 def _ingest_values(rule: IngestSection) -> dict[str, Any]:
     return {
         "instrument": Instrument.objects.get(slug=rule.instrument),
@@ -358,6 +234,9 @@ def _ingest_values(rule: IngestSection) -> dict[str, Any]:
         "technique": Technique.objects.filter(pid=rule.technique).first(),
         "policy": EmbargoPolicy.objects.get(slug=rule.embargo),
         "required_fields": rule.ready_when.has,
+        "is_watched": rule.watched,
+        "quiet_for_s": read_seconds(rule.quiet_for),
+        "end_marker": rule.ready_when.end_marker,
     }
 
 
@@ -373,11 +252,3 @@ def _sync_relations(slug: str, declared: InstrumentSection) -> list[Change]:
         row.staff.set(staff)
         changes.append(Change("change", f"instrument {slug}", "staff"))
     return changes
-
-
-def _report_undeclared(
-    model: type[models.Model], what: str, declared: Iterable[str]
-) -> list[Change]:
-    """Datasets hang on these rows: they stay, and plan says so."""
-    rows = model._default_manager.exclude(slug__in=list(declared))
-    return [Change("keep", f"{what} {row}", "no longer declared") for row in rows]

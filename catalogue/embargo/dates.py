@@ -13,11 +13,16 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
 
+from catalogue import audit
 from catalogue.access import LocalToday
 from catalogue.errors import RegistrationError
 from catalogue.indexing import reindex
-from catalogue.models import Dataset, EmbargoPolicy, Generated, Guard, Proposal, Used
+from catalogue.models import Dataset, EmbargoPolicy, Generated, Guard, Proposal, Used, User
+
+# A dataset with its dates before and after, as the audit log tells them.
+Told = tuple[Dataset, dict[str, str | None], dict[str, str | None]]
 
 
 @dataclass(frozen=True)
@@ -125,15 +130,17 @@ def _base_day(dataset: Dataset, policy: EmbargoPolicy, proposal: Proposal | None
 
 
 @transaction.atomic
-def recompute(guards: QuerySet[Guard]) -> list[Dataset]:
+def recompute(guards: QuerySet[Guard], *, reason: str = "") -> list[Dataset]:
     """
-    Give closed raw data the dates of their policy as it is now.
+    Give closed raw data the dates of their policy as it is now, and audit each.
 
     Parameters
     ----------
     guards : QuerySet
         Of any datasets; those on which a person has ruled, those of derived data and
         those that are open already stay as they are: open data never close.
+    reason : str, optional
+        For the audit log: what has changed.
 
     Returns
     -------
@@ -147,11 +154,17 @@ def recompute(guards: QuerySet[Guard]) -> list[Dataset]:
         ruling=Guard.Ruling.POLICY,
     )
     rows = closed.select_related("dataset__facility", "dataset__policy", "proposal__policy")
-    locked = rows.select_for_update(of=("self",)).iterator(chunk_size=2000)
-    changed = [guard for guard in locked if _follow_policy(guard)]
+    changed: list[Guard] = []
+    told: list[Told] = []
+    for guard in rows.select_for_update(of=("self",)).iterator(chunk_size=2000):
+        old = tell_dates([guard])
+        if _follow_policy(guard):
+            changed.append(guard)
+            told.append((guard.dataset, old, tell_dates([guard])))
     Guard.objects.bulk_update(changed, ["opens_on", "listed_on", "is_proprietary"], batch_size=1000)
+    audit.record_all("embargo.recomputed", told, person=None, reason=reason)
     datasets = [guard.dataset for guard in changed]
-    settle({dataset.pk for dataset in datasets})
+    settle({dataset.pk for dataset in datasets}, reason=reason)
     return datasets
 
 
@@ -189,7 +202,7 @@ WHERE g.dataset_id = d.id
 
 
 @transaction.atomic
-def settle(datasets: Collection[int]) -> None:
+def settle(datasets: Collection[int], *, person: User | None = None, reason: str = "") -> None:
     """
     Carry the guards of datasets to their rows, their listings and all that stems from them.
 
@@ -197,6 +210,10 @@ def settle(datasets: Collection[int]) -> None:
     ----------
     datasets : collection of int
         Primary keys of datasets whose guards were written.
+    person : User, optional
+        Who has moved them, for the audit log of the data that follow.
+    reason : str, optional
+        Why, likewise.
     """
     generation = set(datasets)
     while generation:
@@ -204,22 +221,28 @@ def settle(datasets: Collection[int]) -> None:
         with connection.cursor() as cursor:
             cursor.execute(_SETTLE, [pks])
         reindex(pks)
-        generation = _inherit(pks)
+        moved = _inherit(pks)
+        followed = [each for each in moved.values() if each[1] != each[2]]
+        audit.record_all("embargo.followed", followed, person=person, reason=reason)
+        generation = set(moved)
 
 
-def _inherit(parents: list[int]) -> set[int]:
-    """Write the guards of the next generation anew; return whose have changed."""
+def _inherit(parents: list[int]) -> dict[int, Told]:
+    """Write the guards of the next generation anew; return whose have changed, and how."""
     activities = Used.objects.filter(dataset__in=parents).values("activity")
     children = set(
         Generated.objects.filter(activity__in=activities).values_list("dataset", flat=True)
     )
     if not children:
-        return set()
+        return {}
     present: dict[int, list[Guard]] = {child: [] for child in children}
     for guard in Guard.objects.filter(dataset__in=children).select_for_update():
         present[guard.dataset_id].append(guard)
+    before = {child: tell_dates(guards) for child, guards in present.items()}
     wanted = inherited_guards(children)
-    return {child for child in children if _replace(present[child], wanted[child])}
+    changed = [child for child in children if _replace(present[child], wanted[child])]
+    rows = Dataset.objects.in_bulk(changed)
+    return {pk: (row, before[pk], tell_dates(present[pk])) for pk, row in rows.items()}
 
 
 def inherited_guards(children: Iterable[int]) -> dict[int, list[Guard]]:
@@ -268,6 +291,7 @@ def _replace(present: list[Guard], wanted: list[Guard]) -> bool:
         old = kept.get((guard.proposal_id, guard.instrument_id))
         if old is None:
             guard.save()
+            present.append(guard)
             changed = True
         elif old.ruling == Guard.Ruling.POLICY and _dates(old) != _dates(guard):
             old.opens_on, old.listed_on = guard.opens_on, guard.listed_on
@@ -279,3 +303,25 @@ def _replace(present: list[Guard], wanted: list[Guard]) -> bool:
 
 def _dates(guard: Guard) -> Dates:
     return Dates(guard.opens_on, guard.listed_on, guard.is_proprietary)
+
+
+def tell_dates(guards: Collection[Guard]) -> dict[str, str | None]:
+    """Return from when a dataset opens and is listed, as the audit log tells it."""
+    told: dict[str, str | None] = {}
+    for name in ("opens_on", "listed_on"):
+        days = [getattr(guard, name) for guard in guards]
+        told[name] = max(days).isoformat() if days and None not in days else None
+    if any(guard.is_proprietary for guard in guards):
+        told["is"] = "proprietary"
+    return told
+
+
+def due_openings() -> QuerySet[Dataset]:
+    """Select what has opened and whose consequences nobody has seen to, the first ones first."""
+    due = Dataset.objects.filter(opening_noted=False, opens_at__lte=Now())
+    return due.select_related("facility").order_by("opens_at", "pk")
+
+
+def note_opening(datasets: Collection[int]) -> None:
+    """Write down that the consequences of an opening have been seen to."""
+    Dataset.objects.filter(pk__in=datasets).update(opening_noted=True)

@@ -1,0 +1,1 @@
+"""The sections of facility.toml that the catalogue owns, and how they become rows."""

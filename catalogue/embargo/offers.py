@@ -1,0 +1,73 @@
+"""What a person can do about the access to a dataset today: what a page offers them."""
+
+from collections.abc import Callable
+
+from catalogue.access import Person, State, may_read
+from catalogue.embargo.rulings import (
+    CLOSED,
+    Standpoint,
+    look,
+    require_extensible,
+    require_releasable,
+)
+from catalogue.embargo.wishes import refuse_late
+from catalogue.errors import TransitionError
+from catalogue.models import Dataset, Tombstone
+from catalogue.permissions import Act, permitted_acts
+
+_ANY = frozenset(State)
+_NOT_OPEN = CLOSED | {State.PROPRIETARY}
+
+
+def _can_be_extended(found: Standpoint, act: str) -> None:
+    require_extensible(found, act)
+    refuse_late(found)
+
+
+def _can_be_released(found: Standpoint, act: str) -> None:
+    if found.state.state != State.PROPRIETARY or found.stone:
+        require_releasable(found, act)
+
+
+def _can_be_withdrawn(found: Standpoint, act: str) -> None:
+    if not found.stone or found.stone.kind == Tombstone.Kind.WITHDRAWN:
+        found.require(act, _ANY)
+
+
+# What the state of the data has to be for each act; the others depend on more than that.
+_CHECKS: dict[Act, Callable[[Standpoint, str], None]] = {
+    Act.ASK_ACCESS: lambda found, act: found.require(act, _NOT_OPEN),
+    Act.GRANT_ACCESS: lambda found, act: found.require(act, _NOT_OPEN),
+    Act.ASK_EXTENSION: _can_be_extended,
+    Act.RELEASE: _can_be_released,
+    Act.RULE: lambda found, act: found.require(act, CLOSED),
+    Act.RETRACT: lambda found, act: found.require(act, _ANY),
+    Act.WITHDRAW: _can_be_withdrawn,
+}
+
+
+def offered_acts(person: Person, dataset: Dataset) -> frozenset[Act]:
+    """
+    Return what a person may do about access, and the state of the data allows.
+
+    Parameters
+    ----------
+    person : User or AnonymousUser
+        Who looks at the page.
+    dataset : Dataset
+        That they see.
+    """
+    found = look(dataset)
+    offered = {act for act in permitted_acts(person, dataset) if _is_possible(act, found)}
+    return frozenset(offered - {Act.ASK_ACCESS} if may_read(person, dataset) else offered)
+
+
+def _is_possible(act: Act, found: Standpoint) -> bool:
+    check = _CHECKS.get(act)
+    if check is None:
+        return False
+    try:
+        check(found, str(act))
+    except TransitionError:
+        return False
+    return True

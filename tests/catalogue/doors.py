@@ -1,0 +1,316 @@
+"""
+Every way to a dataset from outside, and what each of them must answer.
+
+A new address that names a dataset or a file needs a door here: a test looks. Doors are
+knocked at by everybody, about data in every state; ``EXPECTED`` says what comes back.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.test import Client
+
+from catalogue.models import DataFile, Dataset, Guest, Tombstone
+from catalogue.storage.content import keep_bytes
+from processing.models import ProcessingRun
+from processing.submission import submit
+from tests.api.results import PICTURE, an_activity
+from tests.builders import World, a_dataset, a_recipe
+from tests.catalogue.closing import closed_for, guarded, in_days
+
+# Who knocks: Rea is a guest of each dataset, Sten nobody.
+PEOPLE = {
+    "nobody": None, "outsider": "sten", "guest": "rea", "member": "carlo",
+    "leader": "ines", "staff": "ivo", "steward": "dana",
+}  # fmt: skip
+INSIDERS = {"guest", "member", "leader", "staff"}
+STATES = [
+    "hidden", "collecting", "proprietary", "listed", "open", "released",
+    "retracted", "retracted while hidden", "withdrawn", "withdrawn while hidden",
+]  # fmt: skip
+
+
+# Where the exact state makes no difference beside these, they are enough.
+TYPICAL = ["hidden", "listed", "open", "retracted", "withdrawn"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A dataset in some state, and what it can be reached by."""
+
+    dataset: Dataset
+    file: DataFile
+    word: str  # in its title, in no other
+    sample: str  # its name
+    picture: str  # sha256 of its thumbnail
+    child: Dataset  # an open dataset made of it
+    run: ProcessingRun  # that used it
+
+
+# What a door answers: a status, or whether the dataset showed up.
+Answer = int | bool
+Expected = dict[str, Callable[[str, str], Answer | None]]
+
+
+def _is_insider(who: str) -> bool:
+    return who in INSIDERS or who == "steward"
+
+
+def _page(state: str, who: str) -> int:
+    if "withdrawn" in state and who != "steward":
+        return 404 if "hidden" in state and who not in INSIDERS else 410
+    is_public = state in {"listed", "open", "released", "retracted", "withdrawn"}
+    return 200 if is_public or _is_insider(who) else 404
+
+
+def _bytes(state: str, who: str) -> int:
+    page = _page(state, who)
+    if page != 200:
+        return page
+    if "retracted" in state or "withdrawn" in state:
+        return 410
+    return 403 if state == "listed" and not _is_insider(who) else 200
+
+
+def _entry(state: str, who: str) -> bool:
+    """Say whether lists, counts and facets show a dataset: nothing that was taken back."""
+    return _page(state, who) == 200 and "retracted" not in state and "withdrawn" not in state
+
+
+def _run(state: str, who: str) -> int:
+    """A run tells of the data, and outlives that they were retracted."""
+    if "withdrawn" in state:
+        return 200 if who == "steward" else 404
+    is_open = state in {"open", "released", "retracted"}
+    return 200 if is_open or _is_insider(who) else 404
+
+
+def _mention(state: str, who: str) -> bool:
+    return _page(state, who) == 200
+
+
+def _leak(state: str, who: str) -> bool | None:
+    """Whoever may not read the bytes learns no name of a file; others may, or not."""
+    if state in {"open", "released"}:
+        return True
+    return None if _is_insider(who) else False
+
+
+def _act(state: str, who: str) -> int | None:
+    """An act says 404 exactly where the page does; who may do what has its own tests."""
+    page = _page(state, who)
+    if who == "nobody":
+        return None
+    return page if page != 200 else None
+
+
+def _launch(state: str, who: str) -> int:
+    """Whoever is not signed in is asked to, if there is a page."""
+    page = _page(state, who)
+    return 302 if who == "nobody" and page == 200 else _bytes(state, who)
+
+
+EXPECTED: Expected = {
+    "page": _page, "bytes": _bytes, "list": _entry, "run": _run, "mention": _mention,
+    "leak": _leak, "launch": _launch, "act": _act,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Door:
+    """
+    One way in.
+
+    Attributes
+    ----------
+    name : str
+        For the report of a failure.
+    kind : str
+        Which row of ``EXPECTED`` holds.
+    routes : tuple of str
+        The names of the addresses that it stands for.
+    knock : callable
+        Asks with a client about a target; returns a response, or what was found.
+    """
+
+    name: str
+    kind: str
+    routes: tuple[str, ...]
+    knock: Callable[[Client, Target], Any]
+
+
+def _get(address: str, **headers: str) -> Callable[[Client, Target], Any]:
+    def knock(client: Client, target: Target) -> Any:
+        return client.get(_fill(address, target), headers=headers)
+
+    return knock
+
+
+def _post(address: str, **body: Any) -> Callable[[Client, Target], Any]:
+    def knock(client: Client, target: Target) -> Any:
+        return client.post(_fill(address, target), body, content_type="application/json")
+
+    return knock
+
+
+def _form(address: str, **body: Any) -> Callable[[Client, Target], Any]:
+    def knock(client: Client, target: Target) -> Any:
+        return client.post(_fill(address, target), body)
+
+    return knock
+
+
+def _fill(address: str, target: Target) -> str:
+    names = {
+        "pid": target.dataset.pid, "file": target.file.uuid, "word": target.word,
+        "child": target.child.pid, "run": target.run.uuid, "other": UUID(int=7),
+        "sample": target.sample, "name": target.file.path.split(".")[0],
+    }  # fmt: skip
+    return address.format(**names)
+
+
+def _shows(address: str, what: str) -> Callable[[Client, Target], bool]:
+    """Say whether an answer holds what a template of names says."""
+
+    def knock(client: Client, target: Target) -> bool:
+        response = client.get(_fill(address, target))
+        assert response.status_code == 200, response.content
+        return _fill(what, target) in response.content.decode()
+
+    return knock
+
+
+def _unchanged(client: Client, target: Target) -> int:
+    """A cached copy is confirmed to nobody who might not fetch it: access first, then ETag."""
+    response = client.get(
+        f"/files/{target.file.uuid}/", headers={"If-None-Match": f'"{target.file.sha256}"'}
+    )
+    return 200 if response.status_code == 304 else response.status_code
+
+
+def _unchanged_picture(client: Client, target: Target) -> int:
+    address = f"/datasets/{target.dataset.pid}/thumbnail.png"
+    response = client.get(address, headers={"If-None-Match": f'"{target.picture}"'})
+    return 200 if response.status_code == 304 else response.status_code
+
+
+def _ranged(client: Client, target: Target) -> int:
+    response = client.get(f"/files/{target.file.uuid}/", headers={"Range": "bytes=0-1"})
+    return 200 if response.status_code == 206 else response.status_code
+
+
+def _counted(client: Client, target: Target) -> bool:
+    found = client.get("/api/v1/datasets/facets/", {"q": target.word}).json()
+    samples = [v["count"] for f in found["facets"] if f["name"] == "sample" for v in f["values"]]
+    return sum(samples) > 0
+
+
+def _total(client: Client, target: Target) -> bool:
+    page = client.get("/", {"q": target.word}).content.decode()
+    return not re.search(r'role="status"[^>]*>\s*(No|0) dataset', page) and "1 dataset" in page
+
+
+# The places where a raw dataset with one file, a picture and a product can be met.
+DOORS = [
+    Door("page", "page", ("dataset",), _get("/datasets/{pid}/")),
+    Door("page of access", "page", ("dataset-access",), _get("/datasets/{pid}/access/")),
+    Door("processing", "page", ("dataset-processing",), _get("/datasets/{pid}/processing/")),
+    Door("REST", "page", ("api-dataset",), _get("/api/v1/datasets/{pid}/")),
+    Door("REST access", "page", ("api-access",), _get("/api/v1/datasets/{pid}/access/")),
+    Door("REST lineage", "page", ("api-dataset-lineage",), _get("/api/v1/datasets/{pid}/lineage/")),
+    Door("uses", "page", (), _get("/api/v1/activities/?used={pid}")),
+    Door("thumbnail", "bytes", ("dataset-thumbnail",), _get("/datasets/{pid}/thumbnail.png")),
+    Door("REST thumbnail", "bytes", ("api-dataset-thumbnail",),
+         _get("/api/v1/datasets/{pid}/thumbnail/")),
+    Door("file", "bytes", ("file-download",), _get("/files/{file}/")),
+    Door("a cached file", "bytes", (), _unchanged),
+    Door("a part of a file", "bytes", (), _ranged),
+    Door("a cached thumbnail", "bytes", (), _unchanged_picture),
+    Door("REST files", "bytes", ("api-dataset-files",), _get("/api/v1/datasets/{pid}/files/")),
+    Door("REST file", "bytes", ("api-file",), _get("/api/v1/files/{file}/")),
+    Door("REST bytes", "bytes", ("api-file-content",), _get("/api/v1/files/{file}/content/")),
+    Door("zip", "bytes", ("dataset-zip",), _get("/datasets/{pid}/download.zip")),
+    Door("checksums", "bytes", ("dataset-checksums",), _get("/datasets/{pid}/checksums.sha256")),
+    Door("REST zip", "bytes", ("api-dataset-zip",), _get("/api/v1/datasets/{pid}/zip/")),
+    Door("REST zip manifest", "bytes", ("api-dataset-manifest",),
+         _get("/api/v1/datasets/{pid}/zip/manifest/")),
+    Door("REST checksums", "bytes", ("api-checksums",), _get("/api/v1/datasets/{pid}/checksums/")),
+    Door("list", "list", ("dataset-list",), _shows("/?q={word}", "/datasets/{pid}/")),
+    Door("total", "list", (), _total),
+    Door("facets", "list", ("api-facets",), _counted),
+    Door("REST list", "list", ("api-datasets",), _shows("/api/v1/datasets/?q={word}", "{pid}")),
+    Door("by sample", "list", (), _shows("/api/v1/datasets/?sample={sample}", "{pid}")),
+    Door("files by words", "leak", (), _shows("/api/v1/datasets/?q={name}", "{pid}")),
+    Door("lineage of a product", "mention", (),
+         _shows("/api/v1/datasets/{child}/lineage/", "{pid}")),
+    Door("provenance of a product", "mention", (), _shows("/datasets/{child}/", "{pid}")),
+    Door("title in provenance", "mention", (), _shows("/datasets/{child}/", "{word}")),
+    Door("run", "run", ("processing-run",), _get("/processing-runs/{run}/")),
+    Door("REST run", "run", ("api-run",), _get("/api/v1/processing-runs/{run}/")),
+    Door("log", "run", ("api-run-log",), _get("/api/v1/processing-runs/{run}/log/")),
+    Door("form of a recipe", "launch", ("launch",), _get("/datasets/{pid}/process/xrd-map/")),
+    Door("ask on the page", "act", ("dataset-deed",),
+         _form("/datasets/{pid}/access/ask-access/", reason="why")),
+    Door("end a visit on the page", "act", ("visit-end",),
+         _form("/datasets/{pid}/guests/{other}/end/", reason="why")),
+    Door("ask by REST", "act", ("api-dataset-requests",),
+         _post("/api/v1/datasets/{pid}/requests/", kind="access", reason="why")),
+    Door("rule", "act", ("api-ruling",),
+         _post("/api/v1/datasets/{pid}/ruling/", opens_on="2001-01-01", reason="why")),
+    Door("history", "act", ("api-history",), _get("/api/v1/datasets/{pid}/history/")),
+    Door("guests", "act", ("api-guests",), _get("/api/v1/datasets/{pid}/guests/")),
+]  # fmt: skip
+# Doors that change what they touch: each is tried on data of its own, by tests named so.
+ELSEWHERE = {
+    "api-retraction": "test_a_steward_sets_a_day_and_takes_data_back",
+    "api-visit-end": "test_a_request_goes_from_asking_to_its_decision",
+}
+
+
+def build(world: World, states: Iterable[str]) -> dict[str, Target]:
+    """Make one dataset for each state, all of Ines' proposal."""
+    a_recipe()
+    geometry = a_dataset(world, content="poni", is_open=True, title="Geometry")
+    return {state: _build(world, geometry, state) for state in states}
+
+
+def _build(world: World, geometry: Dataset, state: str) -> Target:
+    word = f"zirkon{uuid4().hex[:10]}"
+    sample = f"sample{uuid4().hex[:10]}"  # of its product, too: that one has another word
+    told = {"title": f"About {word}", "sample": sample}
+    days = {"open": 0, "retracted": 0, "withdrawn": 0, "collecting": None, "proprietary": None}
+    dataset = closed_for(
+        world, days.get(state, 100), listed_in=-5 if state == "listed" else 0, **told
+    )
+    child = guarded(
+        an_activity(world, {"scan": [dataset]}).generated.get().dataset,
+        opens_on=in_days(world, -1), listed_on=in_days(world, -1), ruling="steward",
+    )  # fmt: skip
+    run = submit(
+        world.dana, a_recipe(), {"scan": [dataset], "geometry": [geometry]}, {}
+    ).processing_run
+    if state == "proprietary":
+        guarded(dataset, is_proprietary=True)
+    if state == "released":
+        day = in_days(world, 0)
+        guarded(dataset, opens_on=day, listed_on=day, ruling="released")
+    Guest.objects.create(dataset=dataset, person=world.rea, valid_to=in_days(world, 30))
+    picture = keep_picture(world, dataset)
+    for kind in ("retracted", "withdrawn"):
+        if state.startswith(kind):
+            Tombstone.objects.create(dataset=dataset, kind=kind, reason="why")
+            guarded(dataset)
+    return Target(dataset, dataset.files.get(), word, sample, picture, child, run)
+
+
+def keep_picture(world: World, dataset: Dataset) -> str:
+    """Give a dataset a thumbnail."""
+    sha256 = hashlib.sha256(PICTURE).hexdigest()
+    keep_bytes(Path(world.products.root), PICTURE, sha256)
+    Dataset.objects.filter(pk=dataset.pk).update(thumbnail=sha256)
+    return sha256
