@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PALIMPSEST_DATA ?= $(CURDIR)/var
 
-.PHONY: demo test test-external smoke setup lock style types imports unit journeys docs bench-search bench-ingest
+.PHONY: demo test test-external smoke setup lock style types imports unit journeys docs serve bench-search bench-ingest
 
 demo: setup
 	@$(BIN)/python -m demo
@@ -25,6 +25,11 @@ bench-search: setup
 
 bench-ingest: setup
 	@PALIMPSEST_DATA=$(CURDIR)/var/bench-ingest $(BIN)/python -m bench.ingest
+
+# As a facility runs it, behind gunicorn; docs/operating.md says what belongs before it.
+serve: setup
+	@PALIMPSEST_COLLECTED=1 $(BIN)/python manage.py collectstatic --noinput --verbosity 0
+	@PALIMPSEST_COLLECTED=1 $(BIN)/python -m gunicorn --config python:config.gunicorn config.wsgi
 
 setup: $(VENV)/.ready
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from catalogue.access import Person, registrable_instruments
-from catalogue.batch import BatchDataset, find_contradictions, pointer, read_batch
+from catalogue.batch import BatchDataset, find_contradictions, read_batch
 from catalogue.description import Description, FoundFile, FoundParameter
 from catalogue.digests import sha256_of_text
 from catalogue.errors import (
@@ -25,6 +25,7 @@ from catalogue.registration import (
     Registered,
     register_declared,
 )
+from catalogue.statements import pointer
 from catalogue.techniques import resolve
 from catalogue.units import is_known
 

@@ -177,6 +177,12 @@ def _registry() -> "UnitRegistry[float]":
     return registry
 
 
+_UNREADABLE = (
+    PintError, TokenError, SyntaxError, ValueError, TypeError, ArithmeticError, LookupError,
+    AssertionError,
+)  # fmt: skip
+
+
 @lru_cache(maxsize=1024)
 def _parse(text: str) -> Unit | None:
     plain = _plain(text)
@@ -185,7 +191,7 @@ def _parse(text: str) -> Unit | None:
     try:
         return _registry().parse_units(plain)
     # A text may fail in pint's tokenizer and arithmetic, not only in its look-up.
-    except (PintError, TokenError, SyntaxError, ValueError, TypeError, ArithmeticError):
+    except _UNREADABLE:
         return None
 
 

@@ -10,15 +10,23 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseServerError,
+    JsonResponse,
+)
 from django.shortcuts import render
-from django.views.defaults import page_not_found, server_error
+from django.template.loader import render_to_string
+from django.views.defaults import page_not_found
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler
 
 from catalogue import errors as catalogue
+from config.logs import request_id
 from processing import errors as processing
 
 CONTENT_TYPE = "application/problem+json"
@@ -88,6 +96,7 @@ CODES: dict[str, str] = {
     "file-too-large": "A part of the file is too large to be read at once",
     "file-filter-missing": "The file is compressed in a way that is not installed",
     "file-unsafe": "A name in the dataset is no plain file inside it",
+    "no-proposal": "The proposal of these data is not known",
     "euxfel-not-a-run": "The folder holds no files of a European XFEL run",
     "euxfel-empty": "The run holds no trains",
     "euxfel-mixed": "The folder mixes several runs or proposals",
@@ -256,12 +265,15 @@ def answer_unknown_address(request: HttpRequest, exception: Exception) -> HttpRe
 def answer_own_fault(request: HttpRequest) -> HttpResponse:
     """Answer a bug, in the language of whoever asks, without telling of our insides."""
     if not request.path.startswith("/api/"):
-        return server_error(request)
+        # Without the request: what every page shows may be what has failed.
+        page = render_to_string("500.html", {"request_id": request_id.get()})
+        return HttpResponseServerError(page)
     problem = {
         "type": "about:blank",
         "status": 500,
         "title": "Internal Server Error",
-        "detail": "This is the server's fault. Tell its operator the time and the address.",
+        "detail": "This is the server's fault. Tell its operator the request_id.",
+        "request_id": request_id.get(),
     }
     return JsonResponse(problem, status=500, content_type=CONTENT_TYPE)
 

@@ -50,6 +50,7 @@ class Services:
                 "web",
                 [
                     *(sys.executable, "-m", "gunicorn", "config.wsgi"),
+                    *("--config", "python:config.gunicorn"),
                     *("--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "4"),
                     *("--worker-class", "gthread", "--graceful-timeout", "3"),
                     "--no-control-socket",

@@ -48,6 +48,8 @@ def refuse_faults(query: Query) -> None:
     ValidationError
         Naming each such part.
     """
-    faults = [f"{fault.text}: {fault.reason}" for fault in query.search.faults]
+    faults = [
+        f"{fault.text}: {fault.reason}" for fault in query.search.faults if not fault.is_mended
+    ]
     if faults:
         raise serializers.ValidationError({"q": faults})

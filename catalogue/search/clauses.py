@@ -82,6 +82,7 @@ class Clause:
 
 
 NOTHING = Clause("FALSE")
+_LONGEST_WORD = 500  # PostgreSQL refuses words of more than 2046 bytes
 
 
 def clauses_of(search: Search, person: Person) -> list[Clause]:
@@ -122,7 +123,9 @@ def text_query(search: Search) -> str:
 
 
 def _tsquery(words: Words, weight: str = "") -> str:
-    marks = [f"'{word}'" + (f":{weight}" if weight else "") for word in words.words]
+    marks = [
+        f"'{word[:_LONGEST_WORD]}'" + (f":{weight}" if weight else "") for word in words.words
+    ]
     if words.is_prefix:
         marks[-1] = f"{marks[-1]}{'' if weight else ':'}*"
     return f"({(' <-> ' if words.is_phrase else ' & ').join(marks)})"

@@ -44,7 +44,9 @@ def adopt(root: Path, file: Path, sha256: str) -> str:
 def keep_bytes(root: Path, content: bytes, sha256: str) -> str:
     """Write small content, such as a thumbnail, into the content store."""
     target = root / content_key(sha256)
-    if not (target.is_file() and hash_file(target) == sha256):
+    if target.is_file() and hash_file(target) == sha256:
+        os.utime(target)  # as new: whoever clears old leftovers must not take it now
+    else:
         staging = root / "staging"
         staging.mkdir(exist_ok=True)  # not its parents: an unmounted disk stays away
         with tempfile.TemporaryDirectory(dir=staging) as folder:

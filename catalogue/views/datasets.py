@@ -41,7 +41,7 @@ def show_dataset(request: HttpRequest, pid: UUID) -> HttpResponse:
         "samples": dataset.samples.all(),
         "techniques": dataset.techniques.all(),
         "groups": _group(dataset.parameters.select_related("key").order_by("key__name")),
-        "folder": list_folder(request.user, dataset, request.GET),
+        "folder": list_folder(dataset, request.GET, is_readable=banner.is_readable),
         "origin": origin(request.user, dataset),
         "uses": uses(request.user, dataset),
         "may_process": may_process(request.user),

@@ -9,7 +9,6 @@ from django.db import connection
 from django.db.models import Value
 from django.db.models.functions import StrIndex, Substr
 
-from catalogue.access import Person, may_read
 from catalogue.models import DataFile, Dataset
 
 PER_PAGE = 100
@@ -59,20 +58,20 @@ class Folder:
     pages: tuple[int | str, ...] = ()
 
 
-def list_folder(person: Person, dataset: Dataset, query: Mapping[str, str]) -> Folder:
+def list_folder(dataset: Dataset, query: Mapping[str, str], *, is_readable: bool) -> Folder:
     """
     List one page of one folder of a dataset that a person sees.
 
     Parameters
     ----------
-    person : User or AnonymousUser
-        Names of files are part of the data: who may not read them gets none.
     dataset : Dataset
         With any number of files; two questions to the database answer for all.
     query : mapping of str to str
         ``folder`` and ``files``, the number of the page, of the page's address.
+    is_readable : bool
+        Names of files are part of the data: who may not read them gets none.
     """
-    if not may_read(person, dataset):
+    if not is_readable:
         return Folder(is_readable=False)
     path = query.get("folder", "").replace("\x00", "").strip("/")
     number = query.get("files", "1")

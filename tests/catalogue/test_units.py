@@ -59,6 +59,8 @@ def test_a_unit_that_is_not_understood_makes_no_number(unit: str) -> None:
         "m" * 33,
         "__import__('os')",
         "9**9 m",
+        "m.*",
+        "keV^0",
     ],
 )
 def test_a_hostile_unit_is_refused_at_once(unit: str) -> None:
