@@ -26,6 +26,9 @@ What the catalogue refuses.
     │   ├── MisshapenError      its fields are missing, unknown or of a wrong type
     │   └── OtherContentError   it is registered already, and was said otherwise
     ├── RepeatedKeyError        a client's key came back with another body
+    ├── UnknownCollectionError  missing, or another person's own
+    ├── UnknownAttachmentError  missing, or its dataset is hidden
+    ├── UnknownPublicationError nobody has told us of it
     ├── DeclarationError        facility.toml is wrong at one line
     ├── BusyError               too many at once; the same later
     └── StoreError              bytes cannot be read or written just now
@@ -348,6 +351,28 @@ class RepeatedKeyError(CatalogueError):
             f"The Idempotency-Key {key} came with another body before. "
             "Give a new key to a new call."
         )
+
+
+class UnknownCollectionError(CatalogueError):
+    def __init__(self, pid: str) -> None:
+        self.pid = pid
+        super().__init__(
+            f"There is no collection {pid} that you may see. Check the identifier, or sign in."
+        )
+
+
+class UnknownAttachmentError(CatalogueError):
+    def __init__(self, uuid: str) -> None:
+        self.uuid = uuid
+        super().__init__(
+            f"There is no attachment {uuid} that you may see. Check the identifier, or sign in."
+        )
+
+
+class UnknownPublicationError(CatalogueError):
+    def __init__(self, pid: str) -> None:
+        self.pid = pid
+        super().__init__(f"There is no publication {pid} here. Check the identifier.")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """What somebody says of a dataset: the shapes that a batch and an edit have in common."""
 
 import math
-from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -78,7 +77,7 @@ class SaidSample(Said):
     chemical_formula: Annotated[str, text(200)] = ""
 
 
-def read_said(kind: type[Model], said: Mapping[str, Any]) -> Model:
+def read_said(kind: type[Model], said: Any) -> Model:
     """
     Return what was said, in its shape.
 

@@ -1,8 +1,11 @@
 from django.urls import URLPattern, path
 
 from catalogue.views import (
+    annotating,
+    collecting,
     datasets,
     downloads,
+    editing,
     embargo,
     finding,
     notices,
@@ -19,6 +22,7 @@ urlpatterns: list[URLPattern] = [
     path("", finding.list_datasets, name="dataset-list"),
     path("register/", registering.register_dataset, name="register"),
     path("datasets/<uuid:pid>/", datasets.show_dataset, name="dataset"),
+    path("datasets/<uuid:pid>/edit/", editing.edit_description, name="dataset-edit"),
     path("datasets/<uuid:pid>/thumbnail.png", downloads.send_thumbnail, name="dataset-thumbnail"),
     path(
         "datasets/<uuid:pid>/key-document.json",
@@ -50,4 +54,22 @@ urlpatterns: list[URLPattern] = [
     path(
         "me/searches/<uuid:uuid>/delete/", saved_searches.delete_search, name="saved-search-delete"
     ),
+    path("datasets/<uuid:pid>/add/<slug:slug>/", annotating.annotate, name="annotate"),
+    path("datasets/<uuid:pid>/collect/", collecting.collect, name="collect"),
+    path(
+        "datasets/<uuid:pid>/publications/<uuid:publication>/unlink/",
+        annotating.unlink,
+        name="publication-unlink",
+    ),
+    path("attachments/<uuid:uuid>/", annotating.send_attachment, name="attachment"),
+    path("attachments/<uuid:uuid>/remove/", annotating.remove_attachment, name="attachment-remove"),
+    path("collections/", collecting.list_collections, name="collections"),
+    path("collections/<uuid:pid>/", collecting.show_collection, name="collection"),
+    path("collections/<uuid:pid>/remove/", collecting.remove_collection, name="collection-remove"),
+    path(
+        "collections/<uuid:pid>/datasets/<uuid:dataset>/",
+        collecting.change_item,
+        name="collection-item",
+    ),
+    path("publications/", collecting.show_publications, name="publications"),
 ]

@@ -73,6 +73,9 @@ PALIMPSEST_RATE_BYTES = int(os.environ.get("PALIMPSEST_RATE_BYTES") or 6000)
 # How many proxies of ours each call passes: so many addresses of X-Forwarded-For are true.
 PALIMPSEST_PROXIES = int(os.environ.get("PALIMPSEST_PROXIES") or 0)
 
+# The largest picture or document that people may put beside a dataset.
+PALIMPSEST_ATTACHMENT_MIB = int(os.environ.get("PALIMPSEST_ATTACHMENT_MIB") or 20)
+
 # Database: an outside PostgreSQL by URL, else the embedded one.
 DATABASE_URL = _secret("DATABASE_URL")
 _database: dict[str, Any] = (

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import IO, Any, ClassVar
 
+from django.http import QueryDict
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
@@ -32,7 +33,29 @@ class StrictSerializer(serializers.Serializer[Any]):
                 known = ", ".join(self.fields) or "none"
                 text = f"There is no such field here; there are: {known}."
                 raise serializers.ValidationError({name: [text] for name in unknown})
+            self._refuse_look_alikes(data)
         return super().to_internal_value(data)
+
+    def _refuse_look_alikes(self, data: Mapping[str, Any]) -> None:
+        """Refuse what JSON can say rightly: DRF would take 0 for false, and 5 for "5"."""
+        if isinstance(data, QueryDict):
+            return  # an address has texts only
+        wrong = {
+            name: [text]
+            for name, value in data.items()
+            for kind, right, text in _RIGHT
+            if type(self.fields[name]) is kind
+            and value is not None
+            and not isinstance(value, right)
+        }
+        if wrong:
+            raise serializers.ValidationError(wrong)
+
+
+_RIGHT: tuple[tuple[type, type, str], ...] = (
+    (serializers.BooleanField, bool, "Write true or false."),
+    (serializers.CharField, str, "Write a text, in quotation marks."),
+)
 
 
 class FaultSerializer(serializers.Serializer[Any]):

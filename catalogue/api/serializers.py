@@ -91,6 +91,9 @@ class DatasetSerializer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(Dataset.Kind.choices)
     content = serializers.CharField(help_text="What recipes ask for, nexus-scan.")
     title = serializers.CharField()
+    description = serializers.CharField()
+    revision = serializers.IntegerField(help_text="Of what is said of it; the ETag holds it.")
+    tags = serializers.SerializerMethodField()
     facility = FacilitySerializer()
     instrument = InstrumentSerializer(allow_null=True)
     proposals = serializers.SerializerMethodField()
@@ -114,7 +117,14 @@ class DatasetSerializer(serializers.Serializer[Any]):
     )
     files = _link("api-dataset-files")
     lineage = _link("api-dataset-lineage")
+    notes = _link("api-notes")
+    quality = _link("api-quality")
+    attachments = _link("api-attachments")
+    publications = _link("api-dataset-publications")
     thumbnail = serializers.SerializerMethodField()
+
+    def get_tags(self, row: Dataset) -> list[str]:
+        return [tag.name for tag in row.tags.all()]
 
     @extend_schema_field(ProposalSerializer(many=True))
     def get_proposals(self, row: Dataset) -> Any:

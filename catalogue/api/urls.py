@@ -2,10 +2,14 @@ from django.urls import URLPattern, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from catalogue.api import (
+    annotations,
     arrivals,
     bulk,
+    collecting,
     downloads,
+    editing,
     embargo,
+    publications,
     saved_searches,
     suggestions,
     tokens,
@@ -17,7 +21,7 @@ urlpatterns: list[URLPattern] = [
     path("datasets/bulk/", bulk.Bulk.as_view(), name="api-bulk"),
     path("datasets/facets/", views.Facets.as_view(), name="api-facets"),
     path("datasets/suggestions/", suggestions.Suggestions.as_view(), name="api-suggestions"),
-    path("datasets/<str:pid>/", views.OneDataset.as_view(), name="api-dataset"),
+    path("datasets/<str:pid>/", editing.OneDataset.as_view(), name="api-dataset"),
     path("datasets/<str:pid>/files/", views.DatasetFiles.as_view(), name="api-dataset-files"),
     path("datasets/<str:pid>/lineage/", views.Lineage.as_view(), name="api-dataset-lineage"),
     path(
@@ -76,5 +80,42 @@ urlpatterns: list[URLPattern] = [
         "saved-searches/<str:uuid>/",
         saved_searches.OneSavedSearch.as_view(),
         name="api-saved-search",
+    ),
+    path("datasets/<str:pid>/notes/", annotations.Notes.as_view(), name="api-notes"),
+    path("datasets/<str:pid>/quality/", annotations.Quality.as_view(), name="api-quality"),
+    path(
+        "datasets/<str:pid>/attachments/",
+        annotations.Attachments.as_view(),
+        name="api-attachments",
+    ),
+    path("attachments/<str:uuid>/", annotations.OneAttachment.as_view(), name="api-attachment"),
+    path(
+        "attachments/<str:uuid>/content/",
+        annotations.AttachmentContent.as_view(),
+        name="api-attachment-content",
+    ),
+    path(
+        "datasets/<str:pid>/publications/",
+        publications.DatasetPublications.as_view(),
+        name="api-dataset-publications",
+    ),
+    path(
+        "datasets/<str:pid>/publications/<str:publication>/",
+        publications.DatasetPublication.as_view(),
+        name="api-dataset-publication",
+    ),
+    path("publications/", publications.Publications.as_view(), name="api-publications"),
+    path("publications/<str:pid>/", publications.OnePublication.as_view(), name="api-publication"),
+    path("collections/", collecting.Collections.as_view(), name="api-collections"),
+    path("collections/<str:pid>/", collecting.OneCollection.as_view(), name="api-collection"),
+    path(
+        "collections/<str:pid>/datasets/",
+        collecting.CollectionDatasets.as_view(),
+        name="api-collection-datasets",
+    ),
+    path(
+        "collections/<str:pid>/datasets/<str:dataset>/",
+        collecting.CollectedDataset.as_view(),
+        name="api-collected-dataset",
     ),
 ]

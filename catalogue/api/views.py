@@ -70,17 +70,6 @@ class Facets(Resource):
         return Response(shapes.FacetsSerializer(counted).data)
 
 
-class OneDataset(Resource):
-    @extend_schema(
-        operation_id="get_dataset",
-        summary="One dataset with all that is known about it",
-        responses={200: _DATASET, **problems(404)},
-    )
-    def get(self, request: Request, pid: str) -> Response:
-        dataset = get_dataset(request.user, pid)
-        return Response(_DATASET(dataset, context={"request": request}).data)
-
-
 class DatasetFiles(Resource):
     @extend_schema(
         operation_id="list_files",

@@ -193,4 +193,4 @@ def answer_picture(request: HttpRequest, dataset: Dataset) -> HttpResponseBase:
     path = picture_path(dataset.thumbnail)
     if request.method == "HEAD":
         return HttpResponse(headers=headers | {"Content-Length": str(path.stat().st_size)})
-    return FileResponse(path.open("rb"), headers=headers)
+    return FileResponse(path.open("rb"), content_type="image/png", headers={"ETag": etag})

@@ -118,11 +118,20 @@ class Reader:
         For each file; after so many seconds the child is ended, and another begun.
     memory : int
         How much address space it may use, in bytes.
+    most_files : int
+        After so many the child is replaced.
     """
 
-    def __init__(self, *, timeout_s: float = TIMEOUT_S, memory: int = MEMORY) -> None:
+    def __init__(
+        self,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        memory: int = MEMORY,
+        most_files: int = MOST_FILES,
+    ) -> None:
         self._timeout_s = timeout_s
         self._memory = memory
+        self._most_files = most_files
         self._child: _Child | None = None
 
     def __enter__(self) -> Self:
@@ -177,7 +186,7 @@ class Reader:
     def _fill(self, waiting: deque[Wish], coming: Iterator[Wish]) -> None:
         """Ask for a few files more; a child that has read many is replaced between two."""
         while len(waiting) < AHEAD:
-            is_used_up = self._child is not None and self._child.asked >= MOST_FILES
+            is_used_up = self._child is not None and self._child.asked >= self._most_files
             if is_used_up and waiting:
                 return
             wish = next(coming, None)

@@ -123,9 +123,7 @@ def text_query(search: Search) -> str:
 
 
 def _tsquery(words: Words, weight: str = "") -> str:
-    marks = [
-        f"'{word[:_LONGEST_WORD]}'" + (f":{weight}" if weight else "") for word in words.words
-    ]
+    marks = [f"'{word[:_LONGEST_WORD]}'" + (f":{weight}" if weight else "") for word in words.words]
     if words.is_prefix:
         marks[-1] = f"{marks[-1]}{'' if weight else ':'}*"
     return f"({(' <-> ' if words.is_phrase else ' & ').join(marks)})"

@@ -13,6 +13,9 @@ from catalogue.access import get_dataset, may_process
 from catalogue.embargo.banner import describe_access
 from catalogue.lineage import origin, uses
 from catalogue.models import Parameter
+from catalogue.permissions import Act, may
+from catalogue.query import write_term
+from catalogue.views.annotating import show_panel
 from catalogue.views.files import list_folder
 from catalogue.views.replies import personal
 
@@ -26,6 +29,7 @@ def show_dataset(request: HttpRequest, pid: UUID) -> HttpResponse:
     dataset = get_dataset(request.user, pid)
     banner = describe_access(request.user, dataset)
     pictures = dataset.files.filter(media_type="image/png")
+    may_edit = may(request.user, Act.EDIT, dataset) and not hasattr(dataset, "tombstone")
     context = {
         "dataset": dataset,
         "banner": banner,
@@ -40,11 +44,16 @@ def show_dataset(request: HttpRequest, pid: UUID) -> HttpResponse:
         ],
         "samples": dataset.samples.all(),
         "techniques": dataset.techniques.all(),
+        "tags": [(tag.name, write_term("tag", tag.name)) for tag in dataset.tags.all()],
+        "may_edit": may_edit,
         "groups": _group(dataset.parameters.select_related("key").order_by("key__name")),
         "folder": list_folder(dataset, request.GET, is_readable=banner.is_readable),
         "origin": origin(request.user, dataset),
         "uses": uses(request.user, dataset),
         "may_process": may_process(request.user),
+        "panel": show_panel(
+            request.user, dataset, is_readable=banner.is_readable, may_edit=may_edit
+        ),
     }
     return render(request, "catalogue/dataset.html", context)
 

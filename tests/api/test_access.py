@@ -189,8 +189,10 @@ def test_a_cursor_holds_no_primary_key(machine_of: MachineOf, world: World) -> N
     a_result(world)
     link = machine_of("ines").get("/api/v1/datasets/?page_size=1").json()["next"]
     text = link.partition("cursor=")[2].partition("%3A")[0]
-    is_before, values = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    pids = {str(pid) for pid in Dataset.objects.values_list("pid", flat=True)}
-    assert is_before is False
-    assert values[1] in pids
-    assert isinstance(values[0], str)
+    is_backward, rank, newest, pid = json.loads(
+        base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    )
+    assert is_backward is False
+    assert pid in {str(pid) for pid in Dataset.objects.values_list("pid", flat=True)}
+    assert isinstance(newest, str)
+    assert rank == -1  # nothing was ranked

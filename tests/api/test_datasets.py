@@ -85,13 +85,11 @@ def test_facets_are_repeated_parameters_and_any_of_their_values_will_do(
     assert {row["title"] for row in found["results"]} == {"About azurite", "About ochre"}
 
 
-def test_words_find_what_the_page_finds_but_the_order_stays_the_date(
-    machine_of: MachineOf, world: World
-) -> None:
-    old = a_dataset(world, is_open=True, title="Azurite azurite azurite", start_time=START)
-    new = a_dataset(world, is_open=True, title="Ochre", sample="azurite")
+def test_words_find_what_the_page_finds_the_best_first(machine_of: MachineOf, world: World) -> None:
+    best = a_dataset(world, is_open=True, title="Azurite azurite azurite", start_time=START)
+    newest = a_dataset(world, is_open=True, title="Ochre", sample="azurite")
     found = machine_of(None).get("/api/v1/datasets/?q=azur").json()
-    assert [row["pid"] for row in found["results"]] == [str(new.pid), str(old.pid)]
+    assert [row["pid"] for row in found["results"]] == [str(best.pid), str(newest.pid)]
 
 
 def test_facets_count_only_what_the_person_may_see(machine_of: MachineOf, world: World) -> None:
@@ -273,7 +271,7 @@ def test_one_dataset_takes_the_same_number_of_queries_however_rich_it_is(
         count_queries(lambda pid=dataset.pid: client.get(f"/api/v1/datasets/{pid}/"))
         for dataset in (a_dataset(world, parameters=few), a_dataset(world, parameters=many))
     ]
-    assert counts[0] == counts[1] <= 11  # with wrong passwords and the rate of calls
+    assert counts[0] == counts[1] <= 13  # with wrong passwords and the rate of calls
 
 
 def test_a_lineage_takes_the_same_number_of_queries_however_often_it_was_used(

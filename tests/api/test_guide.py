@@ -41,6 +41,7 @@ def story(world: World) -> World:
     folder = Path(world.raw.root, "ceria")
     folder.mkdir()
     write_nexus_scan(folder / "scan_0001.h5", proposal="hg-172", instrument="id13")
+    (folder / "scan_0002.h5").write_bytes(b"frames")
     a_dataset(world, content="poni", title="Geometry")
     a_dataset(world, title="Fragment of a painting", file=b"frames")
     return world
@@ -60,7 +61,7 @@ def test_the_examples_of_the_guide_run(
     story: World, server: httpx.WSGITransport, capsys: pytest.CaptureFixture[str]
 ) -> None:
     signing_in, token, finding, paging, reading, resuming, packing, *others = EXAMPLES
-    registering, launching, waiting, origin, refusing = others
+    registering, bulking, changing, annotating, launching, waiting, origin, refusing = others
     names: dict[str, Any] = {}
     say(capsys, signing_in, names)
     typed = names["client"]
@@ -76,6 +77,12 @@ def test_the_examples_of_the_guide_run(
     say(capsys, resuming, names)
     assert say(capsys, packing, names) == "True\n"
     assert say(capsys, registering, names).startswith("201 ")
+    assert say(capsys, bulking, names).splitlines() == [
+        "201 200 True",
+        "#/0/parameters/0/unit input should be a valid string",
+    ]
+    assert say(capsys, changing, names) == "200 ['reference'] 412\n"
+    assert say(capsys, annotating, names) == "text/csv ['Ceria, for calibration']\n"
 
     # What the guide is about to ask for has been made before: there is no worker here.
     scan, geometry = (

@@ -201,6 +201,7 @@ def _unchanged_picture(client: Client, target: Target) -> int:
 
 def _ranged(client: Client, target: Target) -> int:
     response = client.get(f"/files/{target.file.uuid}/", headers={"Range": "bytes=0-1"})
+    b"".join(getattr(response, "streaming_content", ()))
     return 200 if response.status_code == 206 else response.status_code
 
 
@@ -218,6 +219,11 @@ def _total(client: Client, target: Target) -> bool:
 # The places where a raw dataset with one file, a picture and a product can be met.
 DOORS = [
     Door("page", "page", ("dataset",), _get("/datasets/{pid}/")),
+    Door("publications", "page", ("api-dataset-publications",),
+         _get("/api/v1/datasets/{pid}/publications/")),
+    Door("notes", "bytes", ("api-notes",), _get("/api/v1/datasets/{pid}/notes/")),
+    Door("judgements", "bytes", ("api-quality",), _get("/api/v1/datasets/{pid}/quality/")),
+    Door("attachments", "bytes", ("api-attachments",), _get("/api/v1/datasets/{pid}/attachments/")),
     Door("page of access", "page", ("dataset-access",), _get("/datasets/{pid}/access/")),
     Door("processing", "page", ("dataset-processing",), _get("/datasets/{pid}/processing/")),
     Door("REST", "page", ("api-dataset",), _get("/api/v1/datasets/{pid}/")),
@@ -269,6 +275,13 @@ DOORS = [
 ELSEWHERE = {
     "api-retraction": "test_a_steward_sets_a_day_and_takes_data_back",
     "api-visit-end": "test_a_request_goes_from_asking_to_its_decision",
+    "dataset-edit": "test_the_team_staff_and_stewards_may_edit_and_only_they_are_offered_it",
+    "annotate": "test_whoever_may_edit_a_dataset_adds_to_it_and_the_log_tells",
+    "publication-unlink": "test_a_stranger_unlinks_no_publication",
+    "api-dataset-publication": "test_a_stranger_unlinks_no_publication",
+    "collect": "test_what_one_does_not_see_one_cannot_collect",
+    "collection-item": "test_only_its_owner_changes_a_collection",
+    "api-collected-dataset": "test_only_its_owner_changes_a_collection",
 }
 
 

@@ -128,6 +128,6 @@ def test_a_watcher_told_to_stop_gives_up_what_it_reads(
     watcher = start("watch", "--interval", "0.2")
     wait_until(is_being_read)
     watcher.send_signal(signal.SIGTERM)
-    assert watcher.wait(20) == 0
+    assert watcher.wait(60) == 0  # a loaded machine takes its time
     assert Arrival.objects.get().state == State.WAITING
     wait_until(lambda: not is_being_read())
