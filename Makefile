@@ -50,8 +50,8 @@ style: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/djlint --quiet --check --lint templates
-	$(BIN)/python -m numpydoc.hooks.validate_docstrings $$(git ls-files 'processing/science/*.py' 'catalogue/storage/*.py' \
-	  catalogue/access.py catalogue/registration.py catalogue/lineage.py)
+	$(BIN)/python -m numpydoc.hooks.validate_docstrings $$(git ls-files 'processing/science/*.py' 'catalogue/storage/*.py' 'catalogue/registration/*.py' \
+	  catalogue/access.py catalogue/lineage.py)
 
 types: setup
 	$(BIN)/mypy
