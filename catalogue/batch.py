@@ -59,7 +59,13 @@ _Instant = Annotated[
 class BatchFile(Said):
     """A file that lies in the store already; its checksum is the machine's word."""
 
-    path: Annotated[str, StringConstraints(max_length=1000), AfterValidator(_stay_inside)]
+    path: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=1000),
+        AfterValidator(_stay_inside),
+        # The same for those who read the schema; pydantic's own patterns cannot look ahead.
+        Field(json_schema_extra={"pattern": r"^(?!([^\x00]*/)?\.{0,2}(/|$))[^\x00]+$"}),
+    ]
     size: Annotated[int, Field(ge=0, le=_LARGEST, strict=True, description="In bytes.")]
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     media_type: Annotated[

@@ -136,4 +136,6 @@ class CollectSerializer(StrictSerializer):
 
 
 class PlaceSerializer(StrictSerializer):
-    place = serializers.IntegerField(min_value=1, help_text="Among those you see, from 1.")
+    place = serializers.IntegerField(
+        min_value=1, required=False, help_text="Among those you see, from 1."
+    )

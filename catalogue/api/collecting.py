@@ -115,7 +115,8 @@ class CollectedDataset(Resource):
     )
     def patch(self, request: Request, pid: str, dataset: str) -> Response:
         asked = read_body(shapes.PlaceSerializer, request)
-        collecting.move_dataset(request.user, pid, dataset, asked["place"])
+        if "place" in asked:
+            collecting.move_dataset(request.user, pid, dataset, asked["place"])
         return Response(status=204)
 
     @extend_schema(

@@ -33,14 +33,21 @@ class StrictSerializer(serializers.Serializer[Any]):
                 known = ", ".join(self.fields) or "none"
                 text = f"There is no such field here; there are: {known}."
                 raise serializers.ValidationError({name: [text] for name in unknown})
-            self._refuse_look_alikes(data)
-        return super().to_internal_value(data)
+        wrong = self._look_alikes(data) if isinstance(data, Mapping) else {}
+        try:
+            value = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            found = error.detail if isinstance(error.detail, dict) else {}
+            raise serializers.ValidationError({**found, **wrong}) from error
+        if wrong:
+            raise serializers.ValidationError(wrong)
+        return value
 
-    def _refuse_look_alikes(self, data: Mapping[str, Any]) -> None:
-        """Refuse what JSON can say rightly: DRF would take 0 for false, and 5 for "5"."""
+    def _look_alikes(self, data: Mapping[str, Any]) -> dict[str, list[str]]:
+        """Name what JSON can say rightly: DRF would take 0 for false, and 5 for "5"."""
         if isinstance(data, QueryDict):
-            return  # an address has texts only
-        wrong = {
+            return {}  # an address has texts only
+        return {
             name: [text]
             for name, value in data.items()
             for kind, right, text in _RIGHT
@@ -48,8 +55,6 @@ class StrictSerializer(serializers.Serializer[Any]):
             and value is not None
             and not isinstance(value, right)
         }
-        if wrong:
-            raise serializers.ValidationError(wrong)
 
 
 _RIGHT: tuple[tuple[type, type, str], ...] = (

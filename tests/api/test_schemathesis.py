@@ -36,7 +36,8 @@ values = {identifiers}
 
 [checks.positive_data_acceptance]
 # 422: every field is well formed, but there is no such store, instrument, recipe.
-expected-statuses = ["2xx", "3xx", "401", "403", "404", "409", "410", "412", "416", "422"]
+# 429: it guesses passwords, and is told to wait.
+expected-statuses = ["2xx", "3xx", "401", "403", "404", "409", "410", "412", "416", "422", "429"]
 """
 CSRF = "c" * 32
 
