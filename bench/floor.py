@@ -20,9 +20,7 @@ def _where(asking: Asking) -> tuple[str, list[object]]:
     for clause in clauses_of(search, AnonymousUser()):
         tests.append(clause.far)
         values += clause.values
-    for choice in access_choices(search.fields):
-        tests.append(choice.where)
-        values.append(sorted(choice.states))
+    tests += [choice.where for choice in access_choices(search.fields)]
     combinations = allowed_combinations(choices_of(search.fields))
     if combinations is not None:
         tests.append("l.combination_id = ANY(%s)")

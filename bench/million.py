@@ -154,8 +154,9 @@ FROM catalogue_dataset AS d;
 INSERT INTO catalogue_combination (facility_id, instrument_id, kind, content, year, techniques)
 SELECT DISTINCT 1, instrument_id, kind, content, year, techniques FROM facets;
 INSERT INTO catalogue_listing
-    (dataset_id, pid, newest, listed_at, opens_at, is_listed, combination_id, words)
-SELECT d.id, d.pid, d.start_time, d.listed_at, d.opens_at, d.listed_at <= now(), c.id,
+    (dataset_id, pid, newest, listed_at, opens_at, is_listed, is_open, combination_id, words)
+SELECT d.id, d.pid, d.start_time, d.listed_at, d.opens_at,
+    coalesce(d.listed_at <= now(), false), coalesce(d.opens_at <= now(), false), c.id,
     setweight(to_tsvector('simple', d.title || ' ' || translate(s.name, '-', ' ') || ' '
         || s.chemical_formula), 'A')
     || setweight(to_tsvector('simple', translate(d.content || ' ' || r.number, '-', ' ') || ' '

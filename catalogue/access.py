@@ -24,6 +24,7 @@ from catalogue.errors import (
     UnknownDatasetError,
     UnknownFileError,
 )
+from catalogue.guarding import Passes
 from catalogue.models import (
     DataFile,
     Dataset,
@@ -137,14 +138,7 @@ def _stones(**wanted: str) -> QuerySet[Tombstone]:
 
 def _own(person: Person, day: str) -> Q:
     """Say whether each guard of a dataset lets a person pass before its day."""
-    if not isinstance(person, User):
-        return Q(pk__in=[])
-    guards = Guard.objects.filter(dataset=OuterRef("pk"))
-    today = LocalToday(F("dataset__facility__timezone"))
-    closed = guards.filter(Q(**{f"{day}__isnull": True}) | Q(**{f"{day}__gt": today}))
-    strange = closed.exclude(_is_member(person) | _is_staff(person) | _is_owner(person))
-    is_team = Q(Exists(closed)) & ~Q(Exists(strange))
-    return is_team | Q(Exists(visits(person, OuterRef("pk"))))
+    return Q(Passes(person, day)) if isinstance(person, User) else Q(pk__in=[])
 
 
 def memberships(person: User) -> QuerySet[Membership]:
@@ -165,20 +159,6 @@ def visits(person: User, dataset: OuterRef | Dataset) -> QuerySet[Guest]:
     """Select what lets a person into one dataset as a guest today."""
     today = LocalToday(F("dataset__facility__timezone"))
     return Guest.objects.filter(person=person, dataset=dataset, valid_to__gte=today)
-
-
-def _is_member(person: User) -> Q:
-    return Q(Exists(memberships(person).filter(proposal=OuterRef("proposal"))))
-
-
-def _is_staff(person: User) -> Q:
-    mine = Instrument.staff.through.objects.filter(user=person, instrument=OuterRef("instrument"))
-    return Q(Exists(mine))
-
-
-def _is_owner(person: User) -> Q:
-    # Of raw data without a proposal: whoever registered it must be able to find it.
-    return Q(proposal__isnull=True, dataset__owner=person, dataset__kind=Dataset.Kind.RAW)
 
 
 def closed_guards(datasets: Collection[int]) -> QuerySet[Guard]:

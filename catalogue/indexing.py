@@ -32,9 +32,9 @@ _MOST_NAMES = 100  # of a dataset's files
 
 _WRITE = """
 INSERT INTO catalogue_listing
-    (dataset_id, pid, newest, listed_at, opens_at, is_listed, combination_id, words)
+    (dataset_id, pid, newest, listed_at, opens_at, is_listed, is_open, combination_id, words)
 SELECT d.id, d.pid, coalesce(d.start_time, %s), d.listed_at, d.opens_at,
-    coalesce(d.listed_at <= now(), false), v.combination,
+    coalesce(d.listed_at <= now(), false), coalesce(d.opens_at <= now(), false), v.combination,
     setweight(to_tsvector('simple', v.a), 'A') || setweight(to_tsvector('simple', v.b), 'B')
     || setweight(to_tsvector('simple', v.c), 'C') || setweight(to_tsvector('simple', v.d), 'D')
 FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[])
@@ -42,7 +42,8 @@ FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::
 JOIN catalogue_dataset AS d ON d.id = v.id
 ON CONFLICT (dataset_id) DO UPDATE SET
     newest = excluded.newest, listed_at = excluded.listed_at, opens_at = excluded.opens_at,
-    is_listed = excluded.is_listed, combination_id = excluded.combination_id, words = excluded.words
+    is_listed = excluded.is_listed, is_open = excluded.is_open,
+    combination_id = excluded.combination_id, words = excluded.words
 """
 
 

@@ -54,14 +54,18 @@ def origin(person: Person, dataset: Dataset) -> Step | None:
 
 def uses(person: Person, dataset: Dataset, *, limit: int = 50) -> list[Step]:
     """Return the newest activities that used a dataset and of which something is visible."""
-    activities = (
-        Activity.objects.filter(used__dataset=dataset)
-        .filter(generated__dataset__in=visible_datasets(person))
-        .select_related("person")
-        .distinct()
-        .order_by("-id")
-    )
-    return _steps(person, list(activities[:limit]))
+    activities = Activity.objects.filter(used__dataset=dataset).select_related("person")
+    found: list[Step] = []
+    before = None
+    while len(found) < limit:
+        older = activities.filter(pk__lt=before) if before else activities
+        batch = list(older.distinct().order_by("-id")[:limit])
+        steps = _steps(person, batch)
+        found += [step for step in steps if any(edge.dataset for edge in step.generated)]
+        if len(batch) < limit:
+            break
+        before = batch[-1].pk
+    return found[:limit]
 
 
 def ancestors(dataset: Dataset) -> set[int]:
@@ -82,6 +86,8 @@ def _walk(dataset: Dataset, *, source: _EdgeTable, target: _EdgeTable) -> set[in
 
 
 def _steps(person: Person, activities: list[Activity]) -> list[Step]:
+    if not activities:
+        return []
     steps = {activity.pk: Step(activity) for activity in activities}
     used = list(Used.objects.filter(activity__in=steps).order_by("id"))
     generated = list(Generated.objects.filter(activity__in=steps).order_by("id"))

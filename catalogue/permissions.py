@@ -7,7 +7,7 @@ A refused act on a visible dataset is 403, on a hidden one 404.
 
 from enum import StrEnum, auto
 
-from catalogue.access import Person, closed_guards, get_dataset, memberships, readable_datasets
+from catalogue.access import Person, closed_guards, get_dataset, may_read, memberships
 from catalogue.errors import NotPermittedError
 from catalogue.models import Dataset, Guard, Membership, User
 
@@ -71,12 +71,25 @@ _WHO = {
 }
 
 
-def standings(person: Person, dataset: Dataset) -> frozenset[Standing]:
-    """Say what a person is to a dataset that they see."""
+def standings(
+    person: Person, dataset: Dataset, *, is_readable: bool | None = None
+) -> frozenset[Standing]:
+    """
+    Say what a person is to a dataset that they see.
+
+    Parameters
+    ----------
+    person : User or AnonymousUser
+        Who sees it.
+    dataset : Dataset
+        That they see.
+    is_readable : bool, optional
+        Whether they may read its bytes, if that is known.
+    """
     if not isinstance(person, User) or not person.is_active:
         return frozenset()
     found = {Standing.SIGNED_IN}
-    if readable_datasets(person).filter(pk=dataset.pk).exists():
+    if may_read(person, dataset) if is_readable is None else is_readable:
         found.add(Standing.READER)
     if person.is_data_steward:
         found.add(Standing.CURATOR)
@@ -115,9 +128,11 @@ def _at_guard(guard: Guard, roles: dict[int, set[str]], staffed: set[int]) -> se
     return found
 
 
-def permitted_acts(person: Person, dataset: Dataset) -> frozenset[Act]:
-    """Return all that a person may do to a dataset that they see."""
-    held = standings(person, dataset)
+def permitted_acts(
+    person: Person, dataset: Dataset, *, is_readable: bool | None = None
+) -> frozenset[Act]:
+    """Return all that a person may do to a dataset that they see; see ``standings``."""
+    held = standings(person, dataset, is_readable=is_readable)
     return frozenset(act for act, needed in _MAY.items() if held & needed)
 
 

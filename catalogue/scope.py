@@ -7,7 +7,8 @@ A test holds both spellings of the rule against each other.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+
+from django.db import connection
 
 from catalogue.access import Person, memberships
 from catalogue.models import User
@@ -53,10 +54,15 @@ _TABLES = """
 fresh AS MATERIALIZED (
     SELECT * FROM catalogue_listing
     WHERE NOT is_listed AND listed_at <= statement_timestamp()),
-own AS MATERIALIZED (
-    SELECT l.* FROM mine JOIN catalogue_listing AS l ON l.dataset_id = mine.dataset_id
-    WHERE (l.listed_at <= statement_timestamp()) IS NOT TRUE)
+opened AS MATERIALIZED (
+    SELECT * FROM catalogue_listing
+    WHERE NOT is_open AND opens_at <= statement_timestamp()),
+own AS NOT MATERIALIZED (
+    SELECT * FROM catalogue_listing
+    WHERE dataset_id = ANY(ARRAY(SELECT dataset_id FROM mine))
+        AND (listed_at <= statement_timestamp()) IS NOT TRUE)
 """
+_LISTED = "l.listed_at <= statement_timestamp()"
 
 
 @dataclass(frozen=True)
@@ -68,12 +74,13 @@ class Scope:
     ----------
     person : User or AnonymousUser
         Who asks.
-    values : tuple
-        For the placeholders of ``prelude``; empty if there is none.
+    teams, staffed : tuple of int
+        The proposals and instruments whose closed data they see, by primary key.
     """
 
     person: Person
-    values: tuple[Any, ...] = ()
+    teams: tuple[int, ...] = ()
+    staffed: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, person: Person) -> "Scope":
@@ -82,49 +89,84 @@ class Scope:
             return cls(person)
         teams = sorted(set(memberships(person).values_list("proposal", flat=True)))
         staffed = sorted(person.instruments.values_list("pk", flat=True))
-        me = person.pk
-        return cls(person, (teams, teams, staffed, staffed, me, teams, staffed, me, me))
+        return cls(person, tuple(teams), tuple(staffed))
 
     @cached_property
     def sees_all(self) -> bool:
         return isinstance(self.person, User) and self.person.is_data_steward
 
-    @property
-    def has_own(self) -> bool:
-        """Whether there may be closed data that this person sees."""
-        return bool(self.values)
+    @cached_property
+    def mine(self) -> list[int]:
+        """
+        What the person sees though it is not listed, by primary key; some have become so.
+
+        It takes longer than most questions, so all statements of a search share it.
+        """
+        if not isinstance(self.person, User) or self.sees_all:
+            return []
+        teams, staffed, me = list(self.teams), list(self.staffed), self.person.pk
+        with connection.cursor() as cursor:
+            cursor.execute(_MINE, [teams, teams, staffed, staffed, me, teams, staffed, me, me])
+            return [pk for (pk,) in cursor.fetchall()]
 
     @property
     def prelude(self) -> str:
         """
-        Common tables for the beginning of a statement.
+        Common tables for the beginning of a statement, with one placeholder for ``mine``.
 
-        ``mine`` names what the person sees though it is not listed, ``own`` holds these
-        listings, ``fresh`` what has been listed since the steward last looked.
+        ``own`` holds the listings of ``mine`` that are not listed, ``fresh`` what has been
+        listed since the steward last looked, ``opened`` what has opened since.
         """
-        mine = _MINE if self.has_own else "SELECT 0::bigint AS dataset_id WHERE FALSE"
+        mine = "SELECT unnest(%s::bigint[]) AS dataset_id"
         return f"WITH mine AS MATERIALIZED ({mine}), {_TABLES}"
 
     @property
-    def where(self) -> str:
-        """All that the person sees; for counting."""
-        if self.sees_all:
-            return "TRUE"
-        listed = "l.listed_at <= statement_timestamp()"
-        own = "l.dataset_id IN (SELECT dataset_id FROM mine)"
-        return f"({listed} OR {own})" if self.has_own else listed
+    def public(self) -> str:
+        """What a listing must be to be seen at a glance; the rest is ``own``."""
+        return "TRUE" if self.sees_all else _LISTED
 
     @property
-    def sources(self) -> list[str]:
-        """
-        The same in disjoint parts, each a table named ``l`` with a condition.
+    def where(self) -> str:
+        """All that the person sees."""
+        if not self.mine:
+            return self.public
+        return f"({_LISTED} OR l.dataset_id IN (SELECT dataset_id FROM mine))"
 
-        The first is served by an index in the order of the list, the others are small.
+    @property
+    def source(self) -> str:
         """
+        Most of the same as a table named ``l``, which an index has in the order of lists.
+
+        It and ``others`` are disjoint.
+        """
+        marked = "TRUE" if self.sees_all else "l.is_listed"
+        return f"catalogue_listing AS l WHERE {marked} AND {self.public}"
+
+    @property
+    def others(self) -> list[str]:
+        """The rest, in disjoint parts that are small."""
         if self.sees_all:
-            return ["catalogue_listing AS l WHERE TRUE"]
-        parts = [
-            "catalogue_listing AS l WHERE l.is_listed AND l.listed_at <= statement_timestamp()",
-            "fresh AS l WHERE TRUE",
+            return []
+        return ["fresh AS l WHERE TRUE", *(["own AS l WHERE TRUE"] if self.mine else [])]
+
+    def strata(self, *, is_open: bool) -> list[str]:
+        """
+        Cut ``source`` so that an index has each part in order, and each combination of it.
+
+        Parameters
+        ----------
+        is_open : bool
+            The part that is marked so; what has opened since is among the rest.
+        """
+        marks = (True, False) if self.sees_all else (True,)
+        return [
+            f"catalogue_listing AS l WHERE l.is_listed = {listed} AND l.is_open = {is_open} "
+            f"AND {self.public}"
+            for listed in marks
         ]
-        return [*parts, "own AS l WHERE TRUE"] if self.has_own else parts
+
+    @property
+    def just_opened(self) -> str:
+        """The part of ``source`` that is open without being marked so yet."""
+        marked = "TRUE" if self.sees_all else "l.is_listed"
+        return f"opened AS l WHERE {marked} AND {self.public}"

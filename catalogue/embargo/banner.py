@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 from django import forms
 
-from catalogue.access import AccessState, Person, access_state, may_read
+from catalogue.access import AccessState, Person, may_read
 from catalogue.embargo.deeds import Deed, deeds_on_dataset, fill
+from catalogue.embargo.offers import offered_acts
 from catalogue.embargo.reasons import why_visible
+from catalogue.embargo.rulings import look
 from catalogue.models import Dataset, Tombstone
+from catalogue.permissions import Act, permitted_acts
 
 Filled = tuple[Deed, forms.Form]
 
@@ -27,6 +30,8 @@ class Banner:
         Whether they may read its bytes.
     stone : Tombstone or None
         If it was taken back.
+    permitted : frozenset of Act
+        What this person may do to it, should its state allow it.
     deeds : list of (Deed, Form)
         What they can do.
     """
@@ -35,17 +40,21 @@ class Banner:
     why: str
     is_readable: bool
     stone: Tombstone | None
-    deeds: list[tuple[Deed, forms.Form]]
+    permitted: frozenset[Act]
+    deeds: list[Filled]
 
 
 def describe_access(person: Person, dataset: Dataset, filled: Filled | None = None) -> Banner:
     """Describe access to a dataset that a person sees; ``filled`` is a form to show again."""
-    state = access_state(dataset)
-    deeds = {deed: fill(deed, "here") for deed in deeds_on_dataset(person, dataset)}
+    found, is_readable = look(dataset), may_read(person, dataset)
+    permitted = permitted_acts(person, dataset, is_readable=is_readable)
+    offered = offered_acts(permitted, found, is_readable=is_readable)
+    deeds = {deed: fill(deed, "here") for deed in deeds_on_dataset(offered)}
     return Banner(
-        state,
-        why_visible(person, dataset, state),
-        may_read(person, dataset),
-        Tombstone.objects.filter(dataset=dataset).first(),
+        found.state,
+        why_visible(person, dataset, found.state),
+        is_readable,
+        found.stone,
+        permitted,
         list((deeds | dict([filled] if filled else [])).items()),
     )

@@ -1,6 +1,6 @@
 """What people can do about access with a form: its fields, its words, and what it does."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -8,9 +8,7 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
-from catalogue.access import Person
 from catalogue.embargo.decisions import ACTS, grant, object_to, refuse
-from catalogue.embargo.offers import offered_acts
 from catalogue.embargo.retraction import take_back as take_dataset_back
 from catalogue.embargo.rulings import rule
 from catalogue.embargo.wishes import (
@@ -219,9 +217,8 @@ def deed_on_request(slug: str, request: Request) -> Deed | None:
     return (known | {"grant": _GRANTS[Kind(request.kind)]}).get(slug)
 
 
-def deeds_on_dataset(person: Person, dataset: Dataset) -> list[Deed]:
-    """Return what a person can do about the access to a dataset, in the order of the page."""
-    offered = offered_acts(person, dataset)
+def deeds_on_dataset(offered: Collection[Act]) -> list[Deed]:
+    """Return how acts that are offered are done, in the order of the page."""
     return [deed for act, deed in _OF_A_DATASET.items() if act in offered]
 
 

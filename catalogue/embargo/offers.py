@@ -1,19 +1,18 @@
 """What a person can do about the access to a dataset today: what a page offers them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
-from catalogue.access import Person, State, may_read
+from catalogue.access import State
 from catalogue.embargo.rulings import (
     CLOSED,
     Standpoint,
-    look,
     require_extensible,
     require_releasable,
 )
 from catalogue.embargo.wishes import refuse_late
 from catalogue.errors import TransitionError
-from catalogue.models import Dataset, Tombstone
-from catalogue.permissions import Act, permitted_acts
+from catalogue.models import Tombstone
+from catalogue.permissions import Act
 
 _ANY = frozenset(State)
 _NOT_OPEN = CLOSED | {State.PROPRIETARY}
@@ -46,20 +45,23 @@ _CHECKS: dict[Act, Callable[[Standpoint, str], None]] = {
 }
 
 
-def offered_acts(person: Person, dataset: Dataset) -> frozenset[Act]:
+def offered_acts(
+    permitted: Collection[Act], found: Standpoint, *, is_readable: bool
+) -> frozenset[Act]:
     """
     Return what a person may do about access, and the state of the data allows.
 
     Parameters
     ----------
-    person : User or AnonymousUser
-        Who looks at the page.
-    dataset : Dataset
-        That they see.
+    permitted : collection of Act
+        What they may do in some state or other.
+    found : Standpoint
+        The dataset as it is.
+    is_readable : bool
+        Whether they may read its bytes: then they need not ask.
     """
-    found = look(dataset)
-    offered = {act for act in permitted_acts(person, dataset) if _is_possible(act, found)}
-    return frozenset(offered - {Act.ASK_ACCESS} if may_read(person, dataset) else offered)
+    offered = {act for act in permitted if _is_possible(act, found)}
+    return frozenset(offered - {Act.ASK_ACCESS} if is_readable else offered)
 
 
 def _is_possible(act: Act, found: Standpoint) -> bool:

@@ -42,9 +42,9 @@ class Listing(models.Model):
     A dataset as lists see it; a retracted dataset has none.
 
     ``listed_at`` and ``opens_at`` repeat those of the dataset, so that no list has to
-    join. ``is_listed`` only makes finding quick: it says what was public when the row
-    was written or the steward last looked, and what has opened since is found by its
-    date.
+    join. ``is_listed`` and ``is_open`` only make finding quick: they say what was public
+    and open when the row was written or the steward last looked, and what has become so
+    since is found by its date.
     """
 
     dataset = models.OneToOneField(
@@ -55,6 +55,7 @@ class Listing(models.Model):
     listed_at = models.DateTimeField(null=True)
     opens_at = models.DateTimeField(null=True)
     is_listed = models.BooleanField(default=False)
+    is_open = models.BooleanField(default=False)
     combination = models.ForeignKey(Combination, models.PROTECT, db_index=False)
     words = SearchVectorField()
 
@@ -66,15 +67,25 @@ class Listing(models.Model):
                 name="listing_public",
                 condition=models.Q(is_listed=True),
             ),
+            # Partial, lest it be taken for finding the few that should have been listed.
             models.Index(
-                fields=["combination", "-newest", "pid"],
-                name="listing_combination",
+                fields=["is_open", "-newest", "pid"],
+                name="listing_access",
                 condition=models.Q(is_listed=True),
+            ),
+            models.Index(
+                fields=["combination", "is_listed", "is_open", "-newest", "pid"],
+                name="listing_combined",
             ),
             models.Index(
                 fields=["listed_at"],
                 name="listing_to_list",
                 condition=models.Q(is_listed=False),
+            ),
+            models.Index(
+                fields=["opens_at"],
+                name="listing_to_open",
+                condition=models.Q(is_open=False),
             ),
             # All that counting needs, for those whom a parameter or a sample names.
             models.Index(

@@ -1,12 +1,13 @@
 """Find datasets by one query language; the same query serves page and REST."""
 
-from catalogue.search.asking import FACETS, Query, read_query
-from catalogue.search.counting import Counted, Facet, FacetValue, count
+from catalogue.search.asking import FACETS, Asked, Query, read_query
+from catalogue.search.counting import Counted, Facet, FacetValue, count, count_asked
 from catalogue.search.cursors import Cursor, neighbours, read_cursor
-from catalogue.search.finding import Found, find, in_order
+from catalogue.search.finding import Found, find, find_asked, in_order
 
 __all__ = [
     "FACETS",
+    "Asked",
     "Counted",
     "Cursor",
     "Facet",
@@ -14,7 +15,9 @@ __all__ = [
     "Found",
     "Query",
     "count",
+    "count_asked",
     "find",
+    "find_asked",
     "in_order",
     "neighbours",
     "read_cursor",

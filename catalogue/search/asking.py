@@ -92,6 +92,19 @@ class Asked:
         return allowed_combinations(self.choices)
 
     @property
-    def is_unfiltered(self) -> bool:
-        """Whether all that the person sees is wanted."""
-        return not (self.clauses or self.choices or self.access)
+    def is_of_access_only(self) -> bool:
+        """Whether all that the person sees is wanted, or all that is open, or closed."""
+        return not (self.clauses or self.choices)
+
+    @property
+    def may_be_open(self) -> bool:
+        """Whether the choice of access lets open data in."""
+        return self._allows("open")
+
+    @property
+    def may_be_closed(self) -> bool:
+        """Whether it lets any closed data in."""
+        return self._allows("embargoed") or self._allows("undated")
+
+    def _allows(self, state: str) -> bool:
+        return all(choice.allows(state) for choice in self.access)

@@ -92,12 +92,13 @@ _COLUMNS |= {
 }
 
 
-# What ``state`` says of a listing, and which of these a value of the query means.
-STATE = (
-    "CASE WHEN l.opens_at <= statement_timestamp() THEN 'open' "
-    "WHEN l.opens_at IS NOT NULL THEN 'embargoed' ELSE 'undated' END"
-)
-_STATES = {"open": {"open"}, "embargoed": {"embargoed"}, "closed": {"embargoed", "undated"}}
+# When a listing is in a state, and which states a value of the query means.
+STATES = {
+    "open": "l.opens_at <= statement_timestamp()",
+    "embargoed": "l.opens_at > statement_timestamp()",
+    "undated": "l.opens_at IS NULL",
+}
+_MEANT = {"open": {"open"}, "embargoed": {"embargoed"}, "closed": {"embargoed", "undated"}}
 
 
 @dataclass(frozen=True)
@@ -112,15 +113,16 @@ class AccessChoice:
 
     @property
     def where(self) -> str:
-        """The same for the database, with one placeholder."""
-        return f"({STATE} = ANY(%s)) IS {'NOT ' * self.is_negated}TRUE"
+        """The same for the database."""
+        tests = [test for state, test in STATES.items() if self.allows(state)]
+        return f"({' OR '.join(tests) or 'FALSE'})"
 
 
 def access_choices(conditions: Iterable[FieldCondition]) -> list[AccessChoice]:
     """Return what is chosen of access."""
     return [
         AccessChoice(
-            frozenset(state for value in condition.values for state in _STATES.get(value, ())),
+            frozenset(state for value in condition.values for state in _MEANT.get(value, ())),
             condition.negated,
         )
         for condition in conditions

@@ -23,6 +23,7 @@ from catalogue.query import (
     stands_for,
 )
 from catalogue.search.calendar import facility_zone, midnight
+from catalogue.search.sizing import finds_at_most, is_frequent
 from catalogue.words import fold
 
 
@@ -70,15 +71,28 @@ class Clause:
         """The form that collects all that meet it by the indexes of its own tables."""
         if not self.source:
             return f"({self.where}) IS NOT TRUE" if self.is_negated else self.where
-        found = " UNION ALL ".join(
+        if self.is_negated:
+            return f"l.dataset_id NOT IN ({self.found})"
+        # As an array: nobody can guess how many there are, and an index takes an array of
+        # any length well, where a join that was planned for ten rows does not.
+        return f"l.dataset_id = ANY(ARRAY({self.found}))"
+
+    @property
+    def is_collected(self) -> bool:
+        """Whether other tables name the datasets that meet it."""
+        return bool(self.source) and not self.is_negated
+
+    def is_narrow(self, most: int) -> bool:
+        """Say whether they name no more than so many."""
+        return self.is_collected and finds_at_most(self.found, self.values, most)
+
+    @property
+    def found(self) -> str:
+        """The datasets that meet it, by the indexes of its own tables."""
+        return " UNION ALL ".join(
             f"SELECT {self.column} FROM {self.source} WHERE {where}"
             for where in (self.where, *self.others)
         )
-        if self.is_negated:
-            return f"l.dataset_id NOT IN ({found})"
-        # As an array: nobody can guess how many there are, and an index takes an array of
-        # any length well, where a join that was planned for ten rows does not.
-        return f"l.dataset_id = ANY(ARRAY({found}))"
 
 
 NOTHING = Clause("FALSE")
@@ -97,7 +111,7 @@ def clauses_of(search: Search, person: Person) -> list[Clause]:
         Who asks: products, collections and files that they may not see do not help to
         find anything.
     """
-    found = [_words(search)] if search.words or search.excluded else []
+    found = _words(search) if search.words or search.excluded else []
     found += [
         replace(_FIELDS[condition.name](condition, person), field=condition.name)
         for condition in search.fields
@@ -111,10 +125,22 @@ def clauses_of(search: Search, person: Person) -> list[Clause]:
     return found
 
 
-def _words(search: Search) -> Clause:
-    wanted = [_tsquery(words) for words in search.words]
+def _words(search: Search) -> list[Clause]:
+    """
+    Write the words, those without an end apart.
+
+    Of a beginning like "1" an index has half the catalogue to list; where other words
+    leave few datasets, it is rather asked of these, by the function that no index serves.
+    """
+    whole = [_tsquery(words) for words in search.words if not words.is_prefix]
+    endless = [_tsquery(words) for words in search.words if words.is_prefix]
     refused = [f"!({_tsquery(words)})" for words in search.excluded]
-    return Clause("l.words @@ %s::tsquery", [" & ".join([*wanted, *refused])])
+    if whole and endless and not is_frequent(" & ".join(whole)):
+        return [
+            Clause("l.words @@ %s::tsquery", [" & ".join([*whole, *refused])]),
+            Clause("ts_match_vq(l.words, %s::tsquery)", [" & ".join(endless)]),
+        ]
+    return [Clause("l.words @@ %s::tsquery", [" & ".join([*whole, *endless, *refused])])]
 
 
 def text_query(search: Search) -> str:

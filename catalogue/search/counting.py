@@ -13,11 +13,12 @@ from typing import Any
 from catalogue.access import Person
 from catalogue.models import Facility, Instrument, Technique
 from catalogue.search.asking import FACETS, Asked, Query, is_text
-from catalogue.search.choices import STATE, Combined
-from catalogue.search.selecting import start, tests_of
+from catalogue.search.choices import STATES, Combined
+from catalogue.search.selecting import sources_of, start, tests_of
+from catalogue.search.statement import Statement
 
 _MOST_VALUES = 20
-_MOST_SAMPLED = 10_000  # datasets of which the samples are counted
+_MOST_SAMPLED = 5_000  # datasets of which the samples are counted
 
 
 @dataclass(frozen=True)
@@ -111,32 +112,44 @@ def _lets(asked: Asked, group: _Group, but: str = "") -> bool:
 
 def _groups(asked: Asked) -> list[_Group]:
     """Count by combination and state, under all conditions that are no choices."""
-    statement = start(asked)
-    if asked.clauses:
-        tests = " AND ".join(clause.far for clause in asked.clauses)
-        statement.add(
-            f", counts AS (SELECT l.combination_id, {STATE} AS state, count(*) AS datasets "
-            f"FROM catalogue_listing AS l WHERE {tests} AND {asked.scope.where} GROUP BY 1, 2)",
-            [value for clause in asked.clauses for value in clause.values],
-        )
-    else:
-        seen = "TRUE" if asked.scope.sees_all else "l.listed_at <= statement_timestamp()"
-        statement.add(
-            f", counts AS (SELECT l.combination_id, {STATE} AS state, sum(l.datasets) AS datasets "
-            f"FROM catalogue_listingcount AS l WHERE {seen} GROUP BY 1, 2 "
-            f"UNION ALL SELECT l.combination_id, {STATE}, count(*) FROM catalogue_listing AS l "
-            "JOIN mine USING (dataset_id) "
-            "WHERE (l.listed_at <= statement_timestamp()) IS NOT TRUE GROUP BY 1, 2)"
-        )
+    statement = _counts(asked)
+    sums = ", ".join(f"n.{state}" for state in STATES)
     statement.add(
         "SELECT c.facility_id, c.instrument_id, c.kind, c.content, c.year, c.techniques, "
-        "n.state, n.datasets FROM counts AS n "
-        "JOIN catalogue_combination AS c ON c.id = n.combination_id WHERE n.datasets <> 0"
+        f"ARRAY[{sums}]::bigint[] "
+        "FROM counts AS n JOIN catalogue_combination AS c ON c.id = n.combination_id"
     )
     return [
-        _Group(Combined(*values), state, int(datasets))
-        for *values, state, datasets in statement.rows()
+        _Group(Combined(*values), state, number)
+        for *values, numbers in statement.rows()
+        for state, number in zip(STATES, numbers, strict=True)
+        if number
     ]
+
+
+def _counts(asked: Asked) -> Statement:
+    """Begin a statement with a table of counts, a row for each combination or two."""
+    scope, values = asked.scope, [value for clause in asked.clauses for value in clause.values]
+    far = " AND ".join(clause.far for clause in asked.clauses)
+    counted = f"{_by_state('count(*)')} FROM catalogue_listing AS l WHERE {far}"
+    own = f"{_by_state('count(*)')} FROM own AS l"
+    if not asked.clauses:
+        ledger = f"{_by_state('sum(l.datasets)')} FROM catalogue_listingcount AS l"
+        counts = f"{ledger} WHERE {scope.public} GROUP BY 1 UNION ALL {own} GROUP BY 1"
+    elif any(clause.is_collected for clause in asked.clauses):
+        counts = f"{counted} AND {scope.where} GROUP BY 1"
+    else:
+        # In two parts: only what everybody sees can be counted by several workers at once.
+        near = " AND ".join(clause.near for clause in asked.clauses)
+        counts = f"{counted} AND {scope.public} GROUP BY 1 UNION ALL {own} WHERE {near} GROUP BY 1"
+        values = [*values, *values]
+    return start(asked).add(f", counts AS ({counts})", values)
+
+
+def _by_state(number: str) -> str:
+    """Count by combination; a column for each state leaves the planner few groups to expect."""
+    columns = [f"{number} FILTER (WHERE {is_it}) AS {state}" for state, is_it in STATES.items()]
+    return f"SELECT l.combination_id, {', '.join(columns)}"
 
 
 def _tally(name: str, asked: Asked, groups: Iterable[_Group]) -> Counter[Any]:
@@ -220,9 +233,10 @@ def _count_samples(asked: Asked, total: int, query: Query) -> Facet:
         return Facet("sample", FACETS["sample"], (), is_cut=True)
     others = replace(asked, clauses=tuple(c for c in asked.clauses if c.field != "sample"))
     tests, values = tests_of(others, are_near=False)
+    sources = sources_of(others)
     hits = " UNION ALL ".join(
-        f"(SELECT l.dataset_id FROM {source} AND {tests or 'TRUE'} LIMIT {_MOST_SAMPLED + 1})"
-        for source in others.scope.sources
+        f"(SELECT l.dataset_id FROM {source} AND {tests} LIMIT {_MOST_SAMPLED + 1})"
+        for source in sources
     )
     rows = (
         start(others)
@@ -232,7 +246,7 @@ def _count_samples(asked: Asked, total: int, query: Query) -> Facet:
             "FROM hits AS h JOIN catalogue_dataset_samples AS ds ON ds.dataset_id = h.dataset_id "
             "JOIN catalogue_sample AS s ON s.id = ds.sample_id GROUP BY s.name "
             f"ORDER BY s.name = ANY(%s) DESC, 2 DESC, 1 LIMIT {_MOST_VALUES + len(chosen) + 1}",
-            [*values * len(others.scope.sources), list(chosen)],
+            [*values * len(sources), list(chosen)],
         )
         .rows()
     )

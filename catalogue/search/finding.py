@@ -1,9 +1,10 @@
 """
 Find one page of a list, best or newest first, in time that the page decides.
 
-A word that few datasets hold is collected by its index and ranked. For what many hold,
-the newest few thousand datasets are looked through, which nearly always fills the page;
-only if it does not, everything is collected.
+A word or a number that few datasets have is collected by its index, and words are ranked.
+For what many have, the newest few thousand datasets are looked through, which nearly always
+fills the page; only if it does not, everything is collected, or of each combination of
+facets the head.
 """
 
 from collections.abc import Sequence
@@ -15,11 +16,20 @@ from uuid import UUID
 from catalogue.access import Person, visible_datasets
 from catalogue.models import Dataset
 from catalogue.search.asking import Asked, Query
-from catalogue.search.selecting import start, tests_of
+from catalogue.search.selecting import (
+    access_test_of,
+    rest_of,
+    sources_of,
+    start,
+    strata_of,
+    tests_of,
+)
+from catalogue.search.sizing import is_frequent
 from catalogue.search.statement import Statement
 
 MOST_RANKED = 2_000
 _WINDOW = 5_000
+_NARROW = 15_000  # to collect so many takes as long as to look through a window
 
 
 @dataclass(frozen=True)
@@ -143,16 +153,19 @@ class _Order:
 
 def _rows(asked: Asked, order: _Order) -> tuple[_Rows, bool]:
     goes_on_by_newest = order.beside is not None and order.beside.rank < 0
-    if asked.text and not goes_on_by_newest:
+    if not (asked.may_be_open or asked.may_be_closed):
+        return [], False
+    if asked.text and not goes_on_by_newest and not is_frequent(asked.text):
         ranked = _rank(asked, order)
         if ranked is not None:
             return ranked, True
-    if asked.is_unfiltered:
+    if asked.is_of_access_only:
         return _newest(asked, order), False
+    if any(clause.is_narrow(_NARROW) for clause in asked.clauses):
+        return _collect(asked, order), False
     rows = _look_through(asked, order)
     if rows is None:
-        is_plain = not asked.clauses and not asked.access
-        rows = _merge_combinations(asked, order) if is_plain else _collect(asked, order)
+        rows = _collect(asked, order) if asked.clauses else _merge_combinations(asked, order)
     return rows, False
 
 
@@ -181,14 +194,15 @@ def _rank(asked: Asked, order: _Order) -> _Rows | None:
 
 def _newest(asked: Asked, order: _Order) -> _Rows:
     """Take the head of each source; an index has them in this order."""
-    test, values = order.beyond()
-    statement = start(asked)
+    test, beyond = order.beyond()
+    near, values = tests_of(asked, are_near=True)
+    sources = sources_of(asked)
     heads = [
-        f"(SELECT l.dataset_id, {_BY_NEWEST}, l.newest, l.pid FROM {source} AND {test} "
+        f"(SELECT l.dataset_id, {_BY_NEWEST}, l.newest, l.pid FROM {source} AND {test} AND {near} "
         f"ORDER BY {order.by_newest} LIMIT {order.limit})"
-        for source in asked.scope.sources
+        for source in sources
     ]
-    statement.add(_all_of(heads), values * len(heads))
+    statement = start(asked).add(_all_of(heads), [*beyond, *values] * len(heads))
     return _rows_of(statement.add(_last(order)))
 
 
@@ -197,7 +211,7 @@ def _look_through(asked: Asked, order: _Order) -> _Rows | None:
     test, beyond = order.beyond()
     near, values = tests_of(asked, are_near=True)
     statement = start(asked)
-    sources = asked.scope.sources
+    sources = sources_of(asked)
     for number, source in enumerate(sources):
         statement.add(
             f", seen{number} AS MATERIALIZED (SELECT l.* FROM {source} AND {test} "
@@ -237,22 +251,23 @@ def _collect(asked: Asked, order: _Order) -> _Rows:
 
 def _merge_combinations(asked: Asked, order: _Order) -> _Rows:
     """Take the head of each combination; an index has them in this order."""
-    test, beyond = order.beyond()
-    public, *others = asked.scope.sources
-    head = f"ORDER BY {order.by_newest} LIMIT {order.limit}"
-    merged = (
-        f"(SELECT x.dataset_id, {_BY_NEWEST}, x.newest, x.pid FROM unnest(%s::bigint[]) AS c(id) "
-        f"CROSS JOIN LATERAL (SELECT l.dataset_id, l.newest, l.pid FROM {public} "
-        f"AND l.combination_id = c.id AND {test} {head}) AS x)"
+    beyond, at = order.beyond()
+    head = (
+        f"AND {beyond} AND {access_test_of(asked)} ORDER BY {order.by_newest} LIMIT {order.limit}"
     )
-    heads = [merged]
-    heads += [
-        f"(SELECT l.dataset_id, {_BY_NEWEST}, l.newest, l.pid FROM {source} "
-        f"AND l.combination_id = ANY(%s) AND {test} {head})"
-        for source in others
+    statement = start(asked).add(", c AS (SELECT unnest(%s::bigint[]) AS id)", [asked.combinations])
+    heads = [
+        f"(SELECT x.dataset_id, {_BY_NEWEST}, x.newest, x.pid FROM c "
+        f"CROSS JOIN LATERAL (SELECT l.dataset_id, l.newest, l.pid FROM {part} "
+        f"AND l.combination_id = c.id {head}) AS x)"
+        for part in strata_of(asked)
     ]
-    values = [asked.combinations, *beyond] * len(heads)
-    return _rows_of(start(asked).add(_all_of(heads), values).add(_last(order)))
+    heads += [
+        f"(SELECT l.dataset_id, {_BY_NEWEST}, l.newest, l.pid FROM {part} "
+        f"AND l.combination_id IN (SELECT id FROM c) {head})"
+        for part in rest_of(asked)
+    ]
+    return _rows_of(statement.add(_all_of(heads), at * len(heads)).add(_last(order)))
 
 
 _BY_NEWEST = "-1::float8 AS rank"  # what a position says that is not ranked
@@ -272,15 +287,11 @@ def _rows_of(statement: Statement) -> _Rows:
 
 def in_order(person: Person, found: Found) -> list[Dataset]:
     """
-    Return the datasets of a page, with what cards show, in its order.
+    Return the datasets of a page in its order.
 
     They pass ``visible_datasets`` once more: what closed meanwhile is left out.
     """
-    rows = (
-        visible_datasets(person)
-        .filter(pk__in=found.pks)
-        .select_related("instrument", "facility")
-        .prefetch_related("samples", "techniques")
-    )
+    seen = visible_datasets(person).filter(pk__in=found.pks)
+    rows = seen.select_related("instrument", "facility")
     by_key = {row.pk: row for row in rows}
     return [by_key[pk] for pk in found.pks if pk in by_key]

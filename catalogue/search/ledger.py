@@ -35,15 +35,18 @@ WHERE datasets <> 0
 """
 
 _MARK = """
-UPDATE catalogue_listing SET is_listed = TRUE
+UPDATE catalogue_listing
+SET is_listed = coalesce(listed_at <= statement_timestamp(), FALSE),
+    is_open = coalesce(opens_at <= statement_timestamp(), FALSE)
 WHERE NOT is_listed AND listed_at <= statement_timestamp()
+    OR NOT is_open AND opens_at <= statement_timestamp()
 """
 
 
 @transaction.atomic
 def fold() -> None:
     """
-    Add up what lies in the past, and mark what has been listed since the last time.
+    Add up what lies in the past, and mark what has been listed or opened since the last time.
 
     It may run at any time, also twice at once, or never: only the speed depends on it.
     """

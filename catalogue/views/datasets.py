@@ -13,7 +13,7 @@ from catalogue.access import get_dataset, may_process
 from catalogue.embargo.banner import describe_access
 from catalogue.lineage import origin, uses
 from catalogue.models import Parameter
-from catalogue.permissions import Act, may
+from catalogue.permissions import Act
 from catalogue.query import write_term
 from catalogue.views.annotating import show_panel
 from catalogue.views.files import list_folder
@@ -29,7 +29,7 @@ def show_dataset(request: HttpRequest, pid: UUID) -> HttpResponse:
     dataset = get_dataset(request.user, pid)
     banner = describe_access(request.user, dataset)
     pictures = dataset.files.filter(media_type="image/png")
-    may_edit = may(request.user, Act.EDIT, dataset) and not hasattr(dataset, "tombstone")
+    may_edit = Act.EDIT in banner.permitted and not banner.stone
     context = {
         "dataset": dataset,
         "banner": banner,

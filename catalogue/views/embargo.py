@@ -18,7 +18,7 @@ from catalogue.embargo.wishes import visible_requests
 from catalogue.errors import TransitionError
 from catalogue.history import history_of
 from catalogue.models import Dataset, Guest, Request, User
-from catalogue.permissions import Act, may, require_account
+from catalogue.permissions import Act, require_account
 from catalogue.views.replies import personal
 
 _MOST_EVENTS = 50
@@ -33,12 +33,13 @@ def show_access(request: HttpRequest, pid: UUID) -> HttpResponse:
 
 
 def _page(person: Person, dataset: Dataset, filled: Filled | None = None) -> dict[str, Any]:
-    is_decider = may(person, Act.GRANT_ACCESS, dataset)
+    banner = describe_access(person, dataset, filled)
+    is_decider = Act.GRANT_ACCESS in banner.permitted
     guests = Guest.objects.filter(dataset=dataset).select_related("person", "granted_by")
     asked = visible_requests(person) if isinstance(person, User) else Request.objects.none()
     return {
         "dataset": dataset,
-        "banner": describe_access(person, dataset, filled),
+        "banner": banner,
         "asked": asked.filter(dataset=dataset)[:_MOST_EVENTS],
         "guests": guests.order_by("valid_to") if is_decider else [],
         "events": history_of(person, dataset)[:_MOST_EVENTS],

@@ -2,13 +2,24 @@
 
 from collections.abc import Iterable
 
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from catalogue.access import access_states, readable_datasets, registrable_instruments
 from catalogue.forms import Chip, list_chips, read_lists
-from catalogue.search import Cursor, count, find, in_order, neighbours, read_cursor, read_query
+from catalogue.search import (
+    Asked,
+    Cursor,
+    count,
+    count_asked,
+    find_asked,
+    in_order,
+    neighbours,
+    read_cursor,
+    read_query,
+)
 from catalogue.views.replies import personal, wants_fragment
 
 PAGE = 20
@@ -21,9 +32,11 @@ def list_datasets(request: HttpRequest) -> HttpResponse:
     """Find datasets by words, conditions and facets."""
     query = read_query(read_lists(request.GET))
     at = _read_cursor(request)
-    found = find(request.user, query, PAGE, beside=at.beside, is_backward=at.is_backward)
-    counted = count(request.user, query)
+    asked = Asked.by(request.user, query)
+    found = find_asked(asked, PAGE, beside=at.beside, is_backward=at.is_backward)
+    counted = count_asked(asked, query)
     datasets = in_order(request.user, found)
+    prefetch_related_objects(datasets, "samples", "techniques")
     states = access_states(datasets)
     readable = set(
         readable_datasets(request.user).filter(pk__in=found.pks).values_list("pk", flat=True)

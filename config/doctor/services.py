@@ -28,7 +28,8 @@ _NEGLECTED = {
     "datasets that have opened": f"""SELECT count(*) FROM catalogue_dataset
         WHERE NOT opening_noted AND opens_at < {_PATIENCE}""",  # noqa: S608 - the same
     "listings that have become public": f"""SELECT count(*) FROM catalogue_listing
-        WHERE NOT is_listed AND listed_at < {_PATIENCE}""",  # noqa: S608 - the same
+        WHERE NOT is_listed AND listed_at < {_PATIENCE}
+           OR NOT is_open AND opens_at < {_PATIENCE}""",  # noqa: S608 - the same
 }
 _GIVEN_UP = "SELECT count(*) FROM processing_archivecopy WHERE state = 'failed'"
 

@@ -37,6 +37,7 @@ WHERE (t.dataset_id IS NULL) <> (l.dataset_id IS NOT NULL)
    OR l.dataset_id IS NOT NULL AND (
       (l.pid, l.listed_at, l.opens_at) IS DISTINCT FROM (d.pid, d.listed_at, d.opens_at)
    OR l.is_listed AND NOT coalesce(d.listed_at <= now(), false)
+   OR l.is_open AND NOT coalesce(d.opens_at <= now(), false)
    OR (c.facility_id, c.instrument_id, c.kind, c.content, c.year, c.techniques) IS DISTINCT FROM (
       d.facility_id, d.instrument_id, d.kind, d.content,
       extract(year FROM d.start_time AT TIME ZONE f.timezone)::smallint,

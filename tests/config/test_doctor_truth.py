@@ -49,6 +49,11 @@ def list_to_all(dataset: Dataset) -> None:
     Listing.objects.filter(dataset=dataset).update(is_listed=True)
 
 
+def list_among_the_open(dataset: Dataset) -> None:
+    """By the mark that lets lists of open data skip the date."""
+    Listing.objects.filter(dataset=dataset).update(is_open=True)
+
+
 def change_kind(dataset: Dataset) -> None:
     Dataset.objects.filter(pk=dataset.pk).update(content="poni")
 
@@ -74,6 +79,7 @@ def know_a_technique(dataset: Dataset) -> None:
         list_as_open,
         list_as_listed,
         list_to_all,
+        list_among_the_open,
         change_kind,
         change_year,
         take_back,
