@@ -112,6 +112,9 @@ def _begin() -> None:
     from catalogue.techniques import load_shipped  # noqa: PLC0415 - the same
 
     load_shipped()
+    from config.wsgi import warm_up  # noqa: PLC0415 - the same
+
+    warm_up()  # as each process of the server does
 
 
 if __name__ == "__main__":

@@ -6,11 +6,12 @@ A test holds both spellings of the rule against each other.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from typing import Any
 
 from django.db import connection
 
-from catalogue.access import Person, memberships
+from catalogue.access import Person, memberships, visible_datasets
 from catalogue.models import User
 
 # Closed datasets that a person sees as a member, staff or owner: candidates by a guard of
@@ -63,6 +64,24 @@ own AS NOT MATERIALIZED (
         AND (listed_at <= statement_timestamp()) IS NOT TRUE)
 """
 _LISTED = "l.listed_at <= statement_timestamp()"
+
+
+def judge(person: User) -> tuple[str, list[Any]]:
+    """Ask ``catalogue.access`` whether a person sees ``l``; with the values for it."""
+    seen, values = _visible()
+    mine = [person.pk if value == _SOMEBODY else value for value in values]
+    return f"(SELECT TRUE FROM ({seen}) AS v WHERE v.pk = l.dataset_id LIMIT 1)", mine
+
+
+_SOMEBODY = -1  # the primary key of nobody
+
+
+@cache
+def _visible() -> tuple[str, tuple[Any, ...]]:
+    """Write the rule of access once; to write it takes longer than to ask by it."""
+    rows = visible_datasets(User(pk=_SOMEBODY)).values("pk")
+    sql, values = rows.query.sql_with_params()
+    return sql, tuple(values)
 
 
 @dataclass(frozen=True)
@@ -131,6 +150,18 @@ class Scope:
         if not self.mine:
             return self.public
         return f"({_LISTED} OR l.dataset_id IN (SELECT dataset_id FROM mine))"
+
+    @property
+    def near(self) -> tuple[str, list[Any]]:
+        """
+        The same about one listing after the other, with values; for a few thousand.
+
+        Then it is quicker than ``where``, which has to know ``mine``.
+        """
+        if not isinstance(self.person, User) or self.sees_all:
+            return self.public, []
+        judged, values = judge(self.person)
+        return f"({_LISTED} OR {judged})", values
 
     @property
     def source(self) -> str:

@@ -8,7 +8,6 @@ do not survive a fork in good order.
 import os
 import shutil
 import tempfile
-from importlib import import_module
 from typing import Any
 
 from config import database, settings
@@ -39,8 +38,9 @@ def on_starting(server: Any) -> None:  # noqa: ARG001 - a hook of gunicorn
 
 
 def post_worker_init(worker: Any) -> None:  # noqa: ARG001 - a hook of gunicorn
-    """Import what the first request would otherwise wait for."""
-    import_module(settings.ROOT_URLCONF)
+    from config.wsgi import warm_up  # noqa: PLC0415 - it is imported in each process
+
+    warm_up()
 
 
 def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001 - a hook of gunicorn

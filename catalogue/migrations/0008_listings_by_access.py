@@ -9,6 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [("catalogue", "0007_rate_windows")]
     operations = [
         migrations.RemoveIndex(model_name="listing", name="listing_combination"),
+        migrations.RemoveIndex(model_name="listing", name="listing_counting"),
         migrations.AddField(
             model_name="listing", name="is_open", field=models.BooleanField(default=False)
         ),
@@ -26,6 +27,14 @@ class Migration(migrations.Migration):
             index=models.Index(
                 fields=["combination", "is_listed", "is_open", "-newest", "pid"],
                 name="listing_combined",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="listing",
+            index=models.Index(
+                fields=["dataset"],
+                include=["combination", "listed_at", "opens_at", "newest", "pid"],
+                name="listing_named",
             ),
         ),
         migrations.AddIndex(

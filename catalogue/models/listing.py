@@ -87,11 +87,11 @@ class Listing(models.Model):
                 name="listing_to_open",
                 condition=models.Q(is_open=False),
             ),
-            # All that counting needs, for those whom a parameter or a sample names.
+            # All that lists and counts need of those whom a parameter or a sample names.
             models.Index(
                 fields=["dataset"],
-                include=["combination", "listed_at", "opens_at"],
-                name="listing_counting",
+                include=["combination", "listed_at", "opens_at", "newest", "pid"],
+                name="listing_named",
             ),
             GinIndex(fields=["words"], name="listing_words"),
         ]

@@ -92,11 +92,6 @@ class Asked:
         return allowed_combinations(self.choices)
 
     @property
-    def is_of_access_only(self) -> bool:
-        """Whether all that the person sees is wanted, or all that is open, or closed."""
-        return not (self.clauses or self.choices)
-
-    @property
     def may_be_open(self) -> bool:
         """Whether the choice of access lets open data in."""
         return self._allows("open")

@@ -83,7 +83,8 @@ class Clause:
         return bool(self.source) and not self.is_negated
 
     def is_narrow(self, most: int) -> bool:
-        """Say whether they name no more than so many."""
+        """Say whether they name no more than so many; alternatives mostly name the same."""
+        most *= 1 + len(self.others)
         return self.is_collected and finds_at_most(self.found, self.values, most)
 
     @property

@@ -8,12 +8,12 @@ never show what is not to be seen.
 """
 
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
-from catalogue.access import Person, memberships, visible_datasets
+from catalogue.access import Person, memberships
 from catalogue.models import User
-from catalogue.scope import Scope
+from catalogue.scope import Scope, judge
 from catalogue.search.statement import Statement
 
 _SOME = 100  # closed datasets of a person's teams, and as many of their instruments
@@ -84,7 +84,7 @@ class Evidence:
             return []
         teams = sorted(set(memberships(self.person).values_list("proposal", flat=True)))
         staffed = sorted(self.person.instruments.values_list("pk", flat=True))
-        test, values = self._judged
+        test, values = judge(self.person)
         me = self.person.pk
         statement = Statement().add(
             f"WITH h AS MATERIALIZED ({_CANDIDATES})", [teams, staffed, me, me]
@@ -92,13 +92,6 @@ class Evidence:
         # Without a listing it was taken back.
         statement.add(f"SELECT h.dataset_id FROM h {_LISTING} WHERE {test}", values)
         return [pk for (pk,) in statement.rows()]
-
-    @property
-    def _judged(self) -> tuple[str, list[Any]]:
-        """Ask ``catalogue.access`` about one ``h.dataset_id`` after the other."""
-        seen, values = _visible()
-        mine = [self.person.pk if value == _SOMEBODY else value for value in values]
-        return f"(SELECT TRUE FROM ({seen}) AS v WHERE v.pk = h.dataset_id LIMIT 1)", mine
 
     def first(self, holders: str) -> tuple[str, list[Any]]:
         """
@@ -119,20 +112,9 @@ class Evidence:
         listed = f"SELECT h.text FROM ({holders}) AS h {_LISTING} WHERE {self.listed} LIMIT 1"
         if not isinstance(self.person, User) or self.sees_all:
             return listed, []
-        test, values = self._judged
+        test, values = judge(self.person)
         near = (
             f"SELECT h.text FROM (SELECT * FROM ({holders}) AS h LIMIT {_JUDGED}) AS h {_LISTING} "
             f"WHERE {test} LIMIT 1"
         )
         return f"({listed}) UNION ALL ({near}) LIMIT 1", values
-
-
-_SOMEBODY = -1  # the primary key of nobody
-
-
-@cache
-def _visible() -> tuple[str, tuple[Any, ...]]:
-    """Write the rule of access once; to write it takes longer than to ask by it."""
-    rows = visible_datasets(User(pk=_SOMEBODY)).values("pk")
-    sql, values = rows.query.sql_with_params()
-    return sql, tuple(values)

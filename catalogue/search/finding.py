@@ -29,7 +29,8 @@ from catalogue.search.statement import Statement
 
 MOST_RANKED = 2_000
 _WINDOW = 5_000
-_NARROW = 15_000  # to collect so many takes as long as to look through a window
+_NARROW = 12_000  # to collect so many takes as long as to look through a window
+_FEW_COMBINATIONS = 300  # of which the heads are quicker than a window
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,7 @@ class _Order:
 
 
 def _rows(asked: Asked, order: _Order) -> tuple[_Rows, bool]:
+    """Find in the way that is quickest for this question; say whether by rank."""
     goes_on_by_newest = order.beside is not None and order.beside.rank < 0
     if not (asked.may_be_open or asked.may_be_closed):
         return [], False
@@ -159,24 +161,33 @@ def _rows(asked: Asked, order: _Order) -> tuple[_Rows, bool]:
         ranked = _rank(asked, order)
         if ranked is not None:
             return ranked, True
-    if asked.is_of_access_only:
-        return _newest(asked, order), False
+    return (_by_clauses if asked.clauses else _by_choices)(asked, order), False
+
+
+def _by_clauses(asked: Asked, order: _Order) -> _Rows:
     if any(clause.is_narrow(_NARROW) for clause in asked.clauses):
-        return _collect(asked, order), False
+        return _pick(asked, order)
     rows = _look_through(asked, order)
-    if rows is None:
-        rows = _collect(asked, order) if asked.clauses else _merge_combinations(asked, order)
-    return rows, False
+    return _collect(asked, order) if rows is None else rows
+
+
+def _by_choices(asked: Asked, order: _Order) -> _Rows:
+    if asked.combinations is None:
+        return _newest(asked, order)
+    if len(asked.combinations) <= _FEW_COMBINATIONS:
+        return _merge_combinations(asked, order)
+    rows = _look_through(asked, order)
+    return _merge_combinations(asked, order) if rows is None else rows
 
 
 def _rank(asked: Asked, order: _Order) -> _Rows | None:
     """Rank all that match, if they are few enough; None if they are not."""
     tests, values = tests_of(asked, are_near=False)
-    statement = start(asked).add(
-        ", hits AS MATERIALIZED (SELECT l.dataset_id, l.newest, l.pid, l.words "
-        f"FROM catalogue_listing AS l WHERE {tests} AND {asked.scope.where} "
-        f"LIMIT {MOST_RANKED + 1})",
-        values,
+    seen, persons = asked.scope.near
+    statement = Statement().add(
+        "WITH hits AS MATERIALIZED (SELECT l.dataset_id, l.newest, l.pid, l.words "
+        f"FROM catalogue_listing AS l WHERE {tests} AND {seen} LIMIT {MOST_RANKED + 1})",
+        [*values, *persons],
     )
     test, beyond = order.beyond_rank()
     statement.add(
@@ -236,8 +247,25 @@ def _look_through(asked: Asked, order: _Order) -> _Rows | None:
     return [(pk, -1.0, newest, pid) for pk, _, newest, pid in rows] if is_settled else None
 
 
+def _pick(asked: Asked, order: _Order) -> _Rows:
+    """Collect the few that match, and ask from the first on which are seen."""
+    far, values = tests_of(asked, are_near=False)
+    seen, persons = asked.scope.near
+    test, beyond = order.beyond()
+    statement = Statement().add(
+        "WITH hits AS MATERIALIZED (SELECT l.dataset_id, l.newest, l.pid, l.listed_at "
+        f"FROM catalogue_listing AS l WHERE {far} AND {test}), "
+        # Without the offset the question would be asked before the sorting, of all.
+        f"sorted AS (SELECT * FROM hits ORDER BY {order.by_newest} OFFSET 0), "
+        f"found AS (SELECT * FROM sorted AS l WHERE {seen} LIMIT {order.limit})",
+        [*values, *beyond, *persons],
+    )
+    statement.add(f"SELECT l.dataset_id, {_BY_NEWEST}, l.newest, l.pid FROM found AS l")
+    return _rows_of(statement.add(_last(order)))
+
+
 def _collect(asked: Asked, order: _Order) -> _Rows:
-    """Collect all that match, and sort them."""
+    """Collect all that match and are seen, and sort them."""
     far, values = tests_of(asked, are_near=False)
     test, beyond = order.beyond()
     statement = start(asked).add(

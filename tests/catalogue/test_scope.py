@@ -1,5 +1,6 @@
 """Finding by sets sees what access sees, and counts what finding finds."""
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -147,7 +148,17 @@ def test_finding_sees_what_access_sees(world: World, seed: int) -> None:
 def test_pages_hold_the_whole_list_once_in_both_directions(world: World, seed: int) -> None:
     scramble(world, seed)
     for person in (AnonymousUser(), world.carlo, world.dana):
-        for text in ("", "gold", "energy:9..12keV", "kind:raw", "-lead year:2020,2021,2022"):
+        for text in (
+            "",
+            "gold",
+            "energy:9..12keV",
+            "kind:raw",
+            "-lead year:2020,2021,2022",
+            "access:open",
+            "access:closed kind:raw",
+            "access:open -kind:derived",
+            "access:embargoed",
+        ):
             query = Query(text)
             whole = find(person, query, 100)
             assert _walk(person, query, is_backward=False) == whole.pks
@@ -193,19 +204,26 @@ def test_the_ledger_is_what_a_plain_count_says_before_and_after_folding(
     assert count_differences() == 0
 
 
-def test_what_opens_is_found_although_nothing_has_run_since(world: World) -> None:
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_what_opens_is_found_although_nothing_has_run_since(
+    world: World, *, is_listed: bool
+) -> None:
     dataset = a_dataset(world, title="just listed", opens_on=TODAY + timedelta(days=1))
     Guard.objects.filter(dataset=dataset).update(listed_on=DAYS[2], opens_on=DAYS[2])
     # As if its day had come after the last write: only the dates say so.
     past = datetime.now(UTC) - timedelta(days=2)
     Dataset.objects.filter(pk=dataset.pk).update(listed_at=past, opens_at=past)
-    Listing.objects.filter(pk=dataset.pk).update(listed_at=past, opens_at=past, is_listed=False)
-    for text in ("", "just", "instrument:id13", "access:open", "-lead"):
-        assert find(AnonymousUser(), Query(text), 10).pks == [dataset.pk], text
-        assert count(AnonymousUser(), Query(text)).total == 1, text
-    fold()
-    assert Listing.objects.get(pk=dataset.pk).is_listed
-    assert find(AnonymousUser(), Query(""), 10).pks == [dataset.pk]
+    listing = Listing.objects.filter(pk=dataset.pk)
+    listing.update(listed_at=past, opens_at=past, is_listed=is_listed, is_open=False)
+    texts = ("", "just", "instrument:id13", "access:open", "-lead", "access:open kind:raw")
+    people = (AnonymousUser(), world.carlo, world.dana)
+    for is_marked in (False, True):
+        assert listing.filter(is_listed=is_marked or is_listed, is_open=is_marked).exists()
+        for text, person in itertools.product(texts, people):
+            assert find(person, Query(text), 10).pks == [dataset.pk], (text, person)
+            assert count(person, Query(text)).total == 1, (text, person)
+        assert not find(AnonymousUser(), Query("access:closed"), 10).pks
+        fold()
 
 
 def test_every_facet_agrees_with_a_plain_count(world: World) -> None:
