@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-_ASKED = 100  # questions of each kind, by each of two people
+_ASKED, _ASKED_OF_SMALL = 100, 20  # questions of each kind, by each of two people
 _CHECKED = {10_000: 40, 100_000: 12, 1_000_000: 6}  # with the plain query, which is slow
+_CHECKED_OF_SMALL = 5
 _LIMITS_MS = {
     "facet_page": 300,
     "first_page": 50,
@@ -31,27 +32,27 @@ def main() -> None:
     folder = Path(os.environ["PALIMPSEST_DATA"]).absolute()
     largest = int(os.environ.get("N") or _LARGEST)
     sizes = sorted({max(largest // 100, 10_000), max(largest // 10, 10_000), largest})
-    answers = [_ask_in_child(folder, size) for size in sizes]
+    answers = [_ask_in_child(folder, size, is_small=largest < _LARGEST) for size in sizes]
     _print_growth(answers)
     print(json.dumps(_summary(answers)))
 
 
-def _ask_in_child(folder: Path, size: int) -> dict[str, Any]:
-    """Measure one size in a process of its own, with its own server."""
+def _ask_in_child(folder: Path, size: int, *, is_small: bool) -> dict[str, Any]:
+    """Measure one size in a process of its own, with its own server; small takes a minute."""
     environment = {
         **os.environ,
         "PALIMPSEST_DATA": str(folder / str(size)),
         "PALIMPSEST_SECRET_KEY": "only for a benchmark",
         **{f"PALIMPSEST_RATE_{who}": "1000000000" for who in ("PERSON", "ANONYMOUS")},
     }
-    command = [sys.executable, "-m", "bench.search", str(size)]
+    command = [sys.executable, "-m", "bench.search", str(size), *["small"][:is_small]]
     child = subprocess.run(  # noqa: S603 - ourselves
         command, env=environment, check=True, stdout=subprocess.PIPE, text=True
     )
     return dict(json.loads(child.stdout.splitlines()[-1]))
 
 
-def measure(datasets: int) -> dict[str, Any]:
+def measure(datasets: int, *, is_small: bool) -> dict[str, Any]:
     """Load a catalogue if it is not there, ask it, and compare with plain answers."""
     from bench import million  # noqa: PLC0415 - needs Django, set up
     from bench.asking import ask_all, check_answers  # noqa: PLC0415 - the same
@@ -60,12 +61,9 @@ def measure(datasets: int) -> dict[str, Any]:
         begun = time.perf_counter()
         million.load(datasets)
         _say(f"{datasets:,} datasets loaded in {time.perf_counter() - begun:.0f} s")
-    figures = ask_all(datasets, _ASKED)
-    return {
-        "datasets": datasets,
-        **figures,
-        "equal": check_answers(datasets, _CHECKED.get(datasets, 12)),
-    }
+    figures = ask_all(datasets, _ASKED_OF_SMALL if is_small else _ASKED)
+    checked = _CHECKED_OF_SMALL if is_small else _CHECKED.get(datasets, 12)
+    return {"datasets": datasets, **figures, "equal": check_answers(datasets, checked)}
 
 
 def _print_growth(answers: list[dict[str, Any]]) -> None:
@@ -122,4 +120,4 @@ if __name__ == "__main__":
         main()
     else:
         _begin()
-        print(json.dumps(measure(int(sys.argv[1]))))
+        print(json.dumps(measure(int(sys.argv[1]), is_small=sys.argv[2:] == ["small"])))
