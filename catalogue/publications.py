@@ -96,7 +96,7 @@ def _require_editor(person: Person, dataset: Dataset) -> User:
 
 
 def _require_release(editor: User, dataset: Dataset) -> None:
-    """Leave it to the leader where the embargo counts from a publication: a link opens."""
+    """Leave it to the leader where the embargo counts from a publication: a link ends it."""
     of_proposals = Q(proposal__guard__dataset=dataset)
     policies = EmbargoPolicy.objects.filter(of_proposals | Q(dataset=dataset))
     if policies.filter(starts_with="publication").exists() and not access_state(dataset).is_open:

@@ -120,8 +120,8 @@ def _base_day(dataset: Dataset, policy: EmbargoPolicy, proposal: Proposal | None
     if policy.starts_with == "proposal.end_time":
         return proposal.end_date if proposal else None
     if policy.starts_with == "publication":
-        first = dataset.publications.order_by("added_at").first() if dataset.pk else None
-        return local_date(first.added_at, zone) if first else None
+        first = dataset.publication_links.order_by("linked_at").first() if dataset.pk else None
+        return local_date(first.linked_at, zone) if first else None
     base = {
         "dataset.end_time": dataset.end_time or dataset.start_time,
         "dataset.registered": dataset.registered_at,

@@ -25,7 +25,7 @@ from catalogue.models.notices import Notice, SavedSearch, SearchMatch
 from catalogue.models.people import Affiliation, User
 from catalogue.models.proposal import Membership, Proposal, Sample
 from catalogue.models.provenance import Activity, Generated, Used
-from catalogue.models.publication import Collection, CollectionItem, Publication
+from catalogue.models.publication import Collection, CollectionItem, Publication, PublicationLink
 from catalogue.models.requests import Guest, Request
 from catalogue.models.tokens import ApiToken, ClientCall
 
@@ -59,6 +59,7 @@ __all__ = [
     "Proposal",
     "ProposalParameter",
     "Publication",
+    "PublicationLink",
     "QualityFlag",
     "Request",
     "Sample",

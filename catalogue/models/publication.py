@@ -17,7 +17,9 @@ class Publication(models.Model):
     authors = ArrayField(models.CharField(max_length=200), default=list)
     year = models.PositiveSmallIntegerField(null=True, blank=True)
     abstract = models.TextField(blank=True)
-    datasets = models.ManyToManyField(Dataset, blank=True, related_name="publications")
+    datasets = models.ManyToManyField(
+        Dataset, through="PublicationLink", blank=True, related_name="publications"
+    )
     added_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -25,6 +27,26 @@ class Publication(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class PublicationLink(models.Model):
+    """
+    That a publication stands on a dataset, and since when somebody has said so.
+
+    An embargo that counts from the publication counts from the first of these: the same
+    paper may be linked to further data years after it was entered.
+    """
+
+    publication = models.ForeignKey(Publication, models.CASCADE)
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="publication_links")
+    linked_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "catalogue_publication_datasets"
+        unique_together = [("publication", "dataset")]
+
+    def __str__(self) -> str:
+        return f"{self.publication} on {self.dataset}"
 
 
 class Collection(models.Model):

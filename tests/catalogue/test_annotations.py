@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 from django.utils.timezone import localdate
 
 from catalogue.collecting import count_hidden, visible_items
@@ -20,6 +21,7 @@ from catalogue.models import (
     Guard,
     Note,
     Publication,
+    PublicationLink,
 )
 from catalogue.places import picture_path
 from tests.api.conftest import MachineOf, machine_of
@@ -288,7 +290,13 @@ def test_an_embargo_that_counts_from_the_publication_begins_with_it(
     world.proposal.save()
     dataset = a_dataset(world)
     Guard.objects.filter(dataset=dataset).update(opens_on=None, listed_on=None)
-    link(machine_of("ines"), dataset)
+    # The paper is known for years, from other data: these count from today all the same.
+    known = Publication.objects.create(doi="10.1000/1", title="Mine")
+    link(machine_of("ines"), a_dataset(world, title="others"), doi=known.doi)
+    long_ago = timezone.now() - timedelta(days=4 * 365)
+    Publication.objects.update(added_at=long_ago)
+    PublicationLink.objects.update(linked_at=long_ago)
+    link(machine_of("ines"), dataset, doi=known.doi)
     today = localdate(timezone=None)
     opens_on = dataset.guards.get().opens_on
     assert opens_on is not None
