@@ -284,15 +284,27 @@ def access_states(datasets: Iterable[Dataset]) -> dict[int, AccessState]:
         As many as a page shows.
     """
     pks = [dataset.pk for dataset in datasets]
-    today = LocalToday(F("dataset__facility__timezone"))
     found: dict[int, list[Guard]] = {pk: [] for pk in pks}
-    for guard in Guard.objects.filter(dataset__in=pks).annotate(today=today):
+    for guard in dated_guards(pks):
         found[guard.dataset_id].append(guard)
-    return {pk: _judge(guards) for pk, guards in found.items()}
+    return {pk: judge(guards) for pk, guards in found.items()}
 
 
-def _judge(guards: list[Guard]) -> AccessState:
-    """Judge by all guards: the last one opens a dataset, one without date never."""
+def dated_guards(datasets: Collection[int]) -> QuerySet[Guard]:
+    """Select the guards of datasets with ``today``, the day it is where they were measured."""
+    today = LocalToday(F("dataset__facility__timezone"))
+    return Guard.objects.filter(dataset__in=datasets).annotate(today=today)
+
+
+def judge(guards: list[Guard]) -> AccessState:
+    """
+    Judge by all guards of a dataset: the last one opens it, one without date never.
+
+    Parameters
+    ----------
+    guards : list of Guard
+        As ``dated_guards`` selects them.
+    """
     today: date | None = getattr(guards[0], "today", None) if guards else None
     closed = [g for g in guards if today and (g.opens_on is None or g.opens_on > today)]
     days = [guard.opens_on for guard in closed if guard.opens_on is not None]

@@ -66,8 +66,8 @@ own AS NOT MATERIALIZED (
 _LISTED = "l.listed_at <= statement_timestamp()"
 
 
-def judge(person: User) -> tuple[str, list[Any]]:
-    """Ask ``catalogue.access`` whether a person sees ``l``; with the values for it."""
+def ask_access(person: User) -> tuple[str, list[Any]]:
+    """Return the question to ``catalogue.access`` whether a person sees ``l``, with values."""
     seen, values = _visible()
     mine = [person.pk if value == _SOMEBODY else value for value in values]
     return f"(SELECT TRUE FROM ({seen}) AS v WHERE v.pk = l.dataset_id LIMIT 1)", mine
@@ -160,7 +160,7 @@ class Scope:
         """
         if not isinstance(self.person, User) or self.sees_all:
             return self.public, []
-        judged, values = judge(self.person)
+        judged, values = ask_access(self.person)
         return f"({_LISTED} OR {judged})", values
 
     @property

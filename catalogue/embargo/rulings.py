@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from catalogue import audit
-from catalogue.access import AccessState, LocalToday, State, access_state
+from catalogue.access import AccessState, LocalToday, State, dated_guards, judge
 from catalogue.embargo.dates import add_months, settle, tell_dates
 from catalogue.errors import TransitionError
 from catalogue.models import Dataset, EmbargoPolicy, Facility, Guard, Tombstone, User
@@ -112,13 +112,14 @@ def hold(dataset: Dataset) -> Standpoint:
 
 
 def _guards(dataset: Dataset) -> QuerySet[Guard]:
-    return Guard.objects.filter(dataset=dataset).select_related("proposal__policy").order_by("pk")
+    return dated_guards([dataset.pk]).select_related("proposal__policy").order_by("pk")
 
 
 def _look(dataset: Dataset, guards: QuerySet[Guard]) -> Standpoint:
     rows = list(guards)
     stone = Tombstone.objects.filter(dataset=dataset).first()
-    return Standpoint(dataset, access_state(dataset), local_today(dataset), rows, stone)
+    today = rows[0].today if rows else local_today(dataset)  # type: ignore[attr-defined]  # dated
+    return Standpoint(dataset, judge(rows), today, rows, stone)
 
 
 def local_today(dataset: Dataset) -> date:

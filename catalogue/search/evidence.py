@@ -13,7 +13,7 @@ from typing import Any
 
 from catalogue.access import Person, memberships
 from catalogue.models import User
-from catalogue.scope import Scope, judge
+from catalogue.scope import Scope, ask_access
 from catalogue.search.statement import Statement
 
 _SOME = 100  # closed datasets of a person's teams, and as many of their instruments
@@ -84,7 +84,7 @@ class Evidence:
             return []
         teams = sorted(set(memberships(self.person).values_list("proposal", flat=True)))
         staffed = sorted(self.person.instruments.values_list("pk", flat=True))
-        test, values = judge(self.person)
+        test, values = ask_access(self.person)
         me = self.person.pk
         statement = Statement().add(
             f"WITH h AS MATERIALIZED ({_CANDIDATES})", [teams, staffed, me, me]
@@ -112,7 +112,7 @@ class Evidence:
         listed = f"SELECT h.text FROM ({holders}) AS h {_LISTING} WHERE {self.listed} LIMIT 1"
         if not isinstance(self.person, User) or self.sees_all:
             return listed, []
-        test, values = judge(self.person)
+        test, values = ask_access(self.person)
         near = (
             f"SELECT h.text FROM (SELECT * FROM ({holders}) AS h LIMIT {_JUDGED}) AS h {_LISTING} "
             f"WHERE {test} LIMIT 1"

@@ -113,7 +113,7 @@ def test_a_dataset_page_costs_the_same_for_many_files_and_parameters(
         for n in range(1, 250)
     )
     client = client_of("ines")
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(31):
         page = client.get(f"/datasets/{dataset.pid}/")
     assert "files=3#files" in page.content.decode()
     assert "file_240.h5" in text_of(client.get(f"/datasets/{dataset.pid}/?files=3"))
