@@ -54,6 +54,7 @@ class Changes(Said):
         Field(max_length=50, description="All of them."),
     ] = []
     parameters: ParameterChanges = ParameterChanges()
+    reason: Annotated[str, text(2000), Field(description="Why; for the audit log.")] = ""
 
 
 @dataclass(frozen=True)
@@ -111,21 +112,45 @@ def edit(person: Person, pid: object, changes: Changes, *, etags: Collection[str
         raise DescriptionError(checked.faults)
     before = describe(dataset)
     _write(dataset, changes, checked)
+    if faults := list(_other_formulas(dataset, changes)):
+        raise DescriptionError(faults)
     _write_tags(dataset, changes, editor.pk)
     after = describe(dataset)
     changed = [name for name in after if before[name] != after[name]]
     if changed:
         dataset.revision += 1
         dataset.save(update_fields=["title", "description", "licence", "revision"])
+        old, new = ({name: said[name] for name in changed} for said in (before, after))
+        if "parameters" in changed:
+            old["parameters"], new["parameters"] = _differences(
+                before["parameters"], after["parameters"]
+            )
         audit.record(
-            "metadata.edited",
-            dataset,
-            person=editor,
-            old={name: before[name] for name in changed},
-            new={name: after[name] for name in changed},
+            "metadata.edited", dataset, person=editor, old=old, new=new, reason=changes.reason
         )
         reindex([dataset.pk])
     return dataset
+
+
+def _differences(
+    before: dict[str, Any], after: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Keep of a thousand parameters those that have changed."""
+    names = [name for name in before | after if before.get(name) != after.get(name)]
+    return (
+        {name: before[name] for name in names if name in before},
+        {name: after[name] for name in names if name in after},
+    )
+
+
+def _other_formulas(dataset: Dataset, changes: Changes) -> Iterator[Fault]:
+    """Refuse another formula: a sample is that of all datasets of its proposal."""
+    known = dict(dataset.samples.values_list("name", "chemical_formula"))
+    for place, said in enumerate(changes.samples):
+        formula = known.get(said.name.strip(), "")
+        if said.chemical_formula and formula != said.chemical_formula:
+            detail = f"{said.name} is {formula} in this proposal; give another name, or no formula"
+            yield Fault(pointer("samples", place, "chemical_formula"), detail)
 
 
 def _lock(person: Person, pid: str) -> Dataset:

@@ -3,9 +3,12 @@
 from dataclasses import dataclass, field
 
 from django.db import connection
+from django.db.models import Exists, OuterRef
 
 from catalogue.access import Person, visible_datasets
 from catalogue.models import Activity, Dataset, Generated, Used
+
+_LATEST = 1_000  # uses of one dataset that its page looks at
 
 _EdgeTable = type[Used] | type[Generated]
 
@@ -53,19 +56,15 @@ def origin(person: Person, dataset: Dataset) -> Step | None:
 
 
 def uses(person: Person, dataset: Dataset, *, limit: int = 50) -> list[Step]:
-    """Return the newest activities that used a dataset and of which something is visible."""
-    activities = Activity.objects.filter(used__dataset=dataset).select_related("person")
-    found: list[Step] = []
-    before = None
-    while len(found) < limit:
-        older = activities.filter(pk__lt=before) if before else activities
-        batch = list(older.distinct().order_by("-id")[:limit])
-        steps = _steps(person, batch)
-        found += [step for step in steps if any(edge.dataset for edge in step.generated)]
-        if len(batch) < limit:
-            break
-        before = batch[-1].pk
-    return found[:limit]
+    """
+    Return the newest activities that used a dataset and of which something is visible.
+
+    Only the latest thousand are looked at: a calibration may have been used by a million.
+    """
+    latest = Used.objects.filter(dataset=dataset).order_by("-activity")[:_LATEST]
+    seen = Generated.objects.filter(activity=OuterRef("pk"), dataset__in=visible_datasets(person))
+    activities = Activity.objects.filter(Exists(seen), pk__in=latest.values("activity"))
+    return _steps(person, list(activities.select_related("person").order_by("-id")[:limit]))
 
 
 def ancestors(dataset: Dataset) -> set[int]:

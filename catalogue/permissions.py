@@ -20,7 +20,7 @@ class Standing(StrEnum):
     MEMBER = auto()  # of every proposal it stems from
     LEADER = auto()  # principal investigator of every one
     CO_LEADER = auto()  # principal investigator of one, among those that are closed if any is
-    STAFF = auto()  # of every instrument it stems from
+    INSIDER = auto()  # member or staff, at each of its origins
     OWNER = auto()  # launched what made it
     CURATOR = auto()  # data steward
 
@@ -42,7 +42,7 @@ class Act(StrEnum):
     WITHDRAW = "withdraw this dataset"
 
 
-_TEAM = frozenset({Standing.MEMBER, Standing.LEADER, Standing.STAFF, Standing.CURATOR})
+_TEAM = frozenset({Standing.INSIDER, Standing.CURATOR})
 
 _MAY: dict[Act, frozenset[Standing]] = {
     Act.PROCESS: frozenset({Standing.READER}),
@@ -64,7 +64,7 @@ _WHO = {
     Standing.MEMBER: "a member of its team",
     Standing.LEADER: "the principal investigator",
     Standing.CO_LEADER: "its principal investigators",
-    Standing.STAFF: "the staff of its instrument",
+    Standing.INSIDER: "its team or the staff of its instrument",
     Standing.OWNER: "its owner",
     Standing.CURATOR: "a data steward",
     Standing.SIGNED_IN: "somebody who is signed in",
@@ -119,10 +119,11 @@ def _at_guard(guard: Guard, roles: dict[int, set[str]], staffed: set[int]) -> se
     found = set()
     if held:
         found.add(Standing.MEMBER)
-    if guard.instrument_id in staffed:
-        found.add(Standing.STAFF)
-        if guard.proposal_id is None:  # data of nobody's proposal are the staff's own
-            found.add(Standing.LEADER)
+    is_staff = guard.instrument_id in staffed
+    if held or is_staff:
+        found.add(Standing.INSIDER)
+    if is_staff and guard.proposal_id is None:  # data of nobody's proposal are the staff's own
+        found.add(Standing.LEADER)
     if Membership.Role.PI in held:
         found.add(Standing.LEADER)
     return found

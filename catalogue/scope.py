@@ -63,6 +63,7 @@ own AS NOT MATERIALIZED (
     WHERE dataset_id = ANY(ARRAY(SELECT dataset_id FROM mine))
         AND (listed_at <= statement_timestamp()) IS NOT TRUE)
 """
+_FEW_TEAMS = 50
 _LISTED = "l.listed_at <= statement_timestamp()"
 
 
@@ -127,6 +128,11 @@ class Scope:
         with connection.cursor() as cursor:
             cursor.execute(_MINE, [teams, teams, staffed, staffed, me, teams, staffed, me, me])
             return [pk for (pk,) in cursor.fetchall()]
+
+    @property
+    def has_many_teams(self) -> bool:
+        """Whether to know ``mine`` may take longer than a short question."""
+        return bool(self.staffed) or len(self.teams) > _FEW_TEAMS
 
     @property
     def prelude(self) -> str:

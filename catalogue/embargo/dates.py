@@ -154,6 +154,7 @@ def recompute(guards: QuerySet[Guard], *, reason: str = "") -> list[Dataset]:
         ruling=Guard.Ruling.POLICY,
     )
     rows = closed.select_related("dataset__facility", "dataset__policy", "proposal__policy")
+    rows = rows.annotate(today=today)
     changed: list[Guard] = []
     told: list[Told] = []
     for guard in rows.select_for_update(of=("self",)).iterator(chunk_size=2000):
@@ -176,6 +177,10 @@ def _follow_policy(guard: Guard) -> bool:
         return False
     old = Dates(guard.opens_on, guard.listed_on, guard.is_proprietary)
     new = policy_dates(guard.dataset, policy, proposal)
+    if guard.opens_on and guard.opens_on <= guard.today:  # type: ignore[attr-defined]  # annotated
+        # Only its page may become public: what is open stays so.
+        listed_on = new.listed_on and min(new.listed_on, guard.opens_on)
+        new = Dates(guard.opens_on, listed_on)
     guard.opens_on, guard.listed_on = new.opens_on, new.listed_on
     guard.is_proprietary = new.is_proprietary
     return new != old

@@ -1,6 +1,7 @@
 """Why a person can see a dataset, in one sentence."""
 
 from django.db.models import Q
+from django.utils import timezone
 
 from catalogue.access import AccessState, Person, memberships, visits
 from catalogue.models import Dataset, Guard, User
@@ -19,7 +20,8 @@ def why_visible(person: Person, dataset: Dataset, state: AccessState) -> str:
     state : AccessState
         Of the dataset today.
     """
-    if state.is_open:
+    is_listed = dataset.listed_at is not None and dataset.listed_at <= timezone.now()
+    if state.is_open and is_listed:
         return "Everybody can: the data are open."
     if isinstance(person, User):
         if person.is_data_steward:

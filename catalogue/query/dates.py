@@ -8,6 +8,7 @@ from catalogue.query.conditions import DateCondition, DateSpan, TermError, shown
 _DATE = re.compile(r"([0-9]{4})(?:-([0-9]{1,2})(?:-([0-9]{1,2}))?)?")
 _LAST = re.compile(r"last-([1-9][0-9]{0,4})-days?")
 _DAY = timedelta(days=1)
+_FIRST_YEAR = 1000
 
 SWAPPED = "The range began with its later end; the ends were swapped."
 
@@ -85,8 +86,8 @@ def _read_days(text: str, today: date) -> tuple[date, date]:
 
 
 def _calendar(year: int, month: int | None = None, day: int | None = None) -> tuple[date, date]:
-    if year == date.max.year:
-        raise ValueError("the day after its end is none")
+    if not _FIRST_YEAR <= year < date.max.year:
+        raise ValueError("an instant of another zone may lie outside what a date can be")
     if month is None:
         return date(year, 1, 1), date(year + 1, 1, 1)
     if day is None:

@@ -186,7 +186,17 @@ def _get_samples(formulas: Mapping[_Sample, str]) -> dict[_Sample, int]:
             ignore_conflicts=True,
         )
         found = known()
+    _add_formulas({found[it]: formula for it, formula in formulas.items() if formula})
     return found
+
+
+def _add_formulas(wanted: Mapping[int, str]) -> None:
+    """Write formulas of samples that had none; what was said first stays."""
+    rows = Sample.objects.filter(pk__in=wanted, chemical_formula="")
+    lacking = list(rows.only("pk"))
+    for row in lacking:
+        row.chemical_formula = wanted[row.pk]
+    Sample.objects.bulk_update(lacking, ["chemical_formula"])
 
 
 def add_techniques(named: Iterable[tuple[Dataset, Iterable[Technique]]]) -> None:

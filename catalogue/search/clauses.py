@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from catalogue.access import Person, get_dataset, readable_datasets
-from catalogue.errors import UnknownDatasetError
+from catalogue.errors import RetractedError, UnknownDatasetError
 from catalogue.lineage import descendants
 from catalogue.models import Collection, ParameterKey
 from catalogue.query import (
@@ -72,7 +72,11 @@ class Clause:
         if not self.source:
             return f"({self.where}) IS NOT TRUE" if self.is_negated else self.where
         if self.is_negated:
-            return f"l.dataset_id NOT IN ({self.found})"
+            where = " OR ".join(f"({test})" for test in (self.where, *self.others))
+            return (
+                f"NOT EXISTS (SELECT FROM {self.source} "
+                f"WHERE {self.column} = l.dataset_id AND ({where}))"
+            )
         # As an array: nobody can guess how many there are, and an index takes an array of
         # any length well, where a join that was planned for ten rows does not.
         return f"l.dataset_id = ANY(ARRAY({self.found}))"
@@ -194,7 +198,7 @@ def _from(condition: FieldCondition, person: Person) -> Clause:
     for pid in condition.values:
         try:
             found |= descendants(get_dataset(person, pid))
-        except UnknownDatasetError:
+        except (UnknownDatasetError, RetractedError):
             continue
     return Clause("l.dataset_id = ANY(%s)", [sorted(found)], is_negated=condition.negated)
 
@@ -252,12 +256,20 @@ def _has(condition: FieldCondition, person: Person) -> Clause:
             [],
         ),
         "flag": (
-            "EXISTS (SELECT FROM catalogue_qualityflag AS q WHERE q.dataset_id = d.id)",
-            [],
+            f"EXISTS (SELECT FROM catalogue_qualityflag AS q WHERE q.dataset_id = d.id) AND {mine}",
+            values,
         ),
     }
     where, found = _any_of(condition, lambda value: (exists[value][0], list(exists[value][1])))
     return Clause(where, found, "catalogue_dataset AS d", "d.id", is_negated=condition.negated)
+
+
+def _quality(condition: FieldCondition, person: Person) -> Clause:
+    """Find verdicts where they are shown: to whoever may read the data."""
+    seen, values = _compile(readable_datasets(person).values("pk"))
+    where = f"q.verdict = ANY(%s) AND q.dataset_id IN ({seen})"
+    found = [list(condition.values), *values]
+    return Clause(where, found, f"{_FLAGS} AS q", "q.dataset_id", is_negated=condition.negated)
 
 
 _SAMPLES = (
@@ -282,7 +294,7 @@ _FIELDS: dict[str, Callable[[FieldCondition, Person], Clause]] = {
         str.lower,
     ),
     "tag": _in_table("catalogue_tag AS t", "t.dataset_id", "t.name = %s"),
-    "quality": _in_table(f"{_FLAGS} AS q", "q.dataset_id", "q.verdict = %s"),
+    "quality": _quality,
     "licence": _in_table("catalogue_dataset AS d", "d.id", "lower(d.licence) = %s", str.lower),
     "publication": _in_table(
         "catalogue_publication_datasets AS pd "

@@ -207,17 +207,23 @@ def _labels(tallies: dict[str, Counter[Any]]) -> dict[str, dict[int, tuple[str, 
 def _facet(
     name: str, tally: Counter[Any], labels: dict[int, tuple[str, str]], query: Query
 ) -> Facet:
-    chosen = {str(value) for value in dict(query.chosen).get(name, ())}
+    # An address may say ID13, or the whole name, for id13.
+    chosen = {str(value).casefold(): str(value) for value in dict(query.chosen).get(name, ())}
+
+    def is_chosen(*names: str) -> bool:
+        return any(one.casefold() in chosen for one in names)
+
     counted = [
         (*labels.get(key, (str(key), str(key))), datasets) for key, datasets in tally.items()
     ]
     counted.sort(key=lambda item: (-item[2], item[1]))
     shown = [
-        item for place, item in enumerate(counted) if place < _MOST_VALUES or item[0] in chosen
+        item for place, item in enumerate(counted) if place < _MOST_VALUES or is_chosen(*item[:2])
     ]
-    values = [FacetValue(value, label, n, value in chosen) for value, label, n in shown]
-    missing = chosen - {value for value, _, _ in shown}
-    values += [FacetValue(value, value, 0, is_chosen=True) for value in sorted(missing)]
+    values = [FacetValue(value, label, n, is_chosen(value, label)) for value, label, n in shown]
+    known = {text.casefold() for item in shown for text in item[:2]}
+    missing = sorted(value for folded, value in chosen.items() if folded not in known)
+    values += [FacetValue(value, value, 0, is_chosen=True) for value in missing]
     return Facet(name, FACETS[name], tuple(values), is_cut=len(counted) > _MOST_VALUES)
 
 
@@ -234,6 +240,8 @@ def _count_samples(asked: Asked, total: int, query: Query) -> Facet:
     others = replace(asked, clauses=tuple(c for c in asked.clauses if c.field != "sample"))
     tests, values = tests_of(others, are_near=False)
     sources = sources_of(others)
+    if not sources:  # neither open nor closed data are wanted
+        return _facet("sample", Counter(), {}, query)
     hits = " UNION ALL ".join(
         f"(SELECT l.dataset_id FROM {source} AND {tests} LIMIT {_MOST_SAMPLED + 1})"
         for source in sources

@@ -10,7 +10,7 @@ facets the head.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, overload
 from uuid import UUID
 
 from catalogue.access import Person, visible_datasets
@@ -154,13 +154,14 @@ class _Order:
 
 def _rows(asked: Asked, order: _Order) -> tuple[_Rows, bool]:
     """Find in the way that is quickest for this question; say whether by rank."""
-    goes_on_by_newest = order.beside is not None and order.beside.rank < 0
     if not (asked.may_be_open or asked.may_be_closed):
         return [], False
-    if asked.text and not goes_on_by_newest and not is_frequent(asked.text):
-        ranked = _rank(asked, order)
-        if ranked is not None:
-            return ranked, True
+    if order.beside and order.beside.rank >= 0:
+        return _rank(asked, order), True  # as the page before, however many there are by now
+    if asked.text and not order.beside and not is_frequent(asked.text):
+        rows = _rank(asked, order, most=MOST_RANKED)
+        if rows is not None:
+            return rows, True
     return (_by_clauses if asked.clauses else _by_choices)(asked, order), False
 
 
@@ -180,13 +181,18 @@ def _by_choices(asked: Asked, order: _Order) -> _Rows:
     return _merge_combinations(asked, order) if rows is None else rows
 
 
-def _rank(asked: Asked, order: _Order) -> _Rows | None:
-    """Rank all that match, if they are few enough; None if they are not."""
+@overload
+def _rank(asked: Asked, order: _Order) -> _Rows: ...
+@overload
+def _rank(asked: Asked, order: _Order, *, most: int) -> _Rows | None: ...
+def _rank(asked: Asked, order: _Order, *, most: int | None = None) -> _Rows | None:
+    """Rank all that match; None if they are more than ``most``."""
     tests, values = tests_of(asked, are_near=False)
-    seen, persons = asked.scope.near
-    statement = Statement().add(
-        "WITH hits AS MATERIALIZED (SELECT l.dataset_id, l.newest, l.pid, l.words "
-        f"FROM catalogue_listing AS l WHERE {tests} AND {seen} LIMIT {MOST_RANKED + 1})",
+    statement, seen, persons = _begin(asked)
+    some = f"LIMIT {most + 1}" if most else ""
+    statement.add(
+        "hits AS MATERIALIZED (SELECT l.dataset_id, l.newest, l.pid, l.words "
+        f"FROM catalogue_listing AS l WHERE {tests} AND {seen} {some})",
         [*values, *persons],
     )
     test, beyond = order.beyond_rank()
@@ -198,9 +204,21 @@ def _rank(asked: Asked, order: _Order) -> _Rows | None:
         [asked.text, *beyond],
     )
     rows = statement.rows()
-    if rows and rows[0][0] > MOST_RANKED:
+    if most and rows and rows[0][0] > most:
         return None
     return [(pk, rank, newest, pid) for _, pk, rank, newest, pid in rows]
+
+
+def _begin(asked: Asked) -> tuple[Statement, str, list[Any]]:
+    """
+    Begin a statement about few datasets, with the test whether one is seen and its values.
+
+    Somebody with few teams has few closed data, which are quickly named; of somebody with
+    many it is rather asked about each of the few.
+    """
+    if asked.scope.has_many_teams:
+        return Statement().add("WITH"), *asked.scope.near
+    return start(asked).add(","), asked.scope.where, []
 
 
 def _newest(asked: Asked, order: _Order) -> _Rows:
@@ -250,10 +268,10 @@ def _look_through(asked: Asked, order: _Order) -> _Rows | None:
 def _pick(asked: Asked, order: _Order) -> _Rows:
     """Collect the few that match, and ask from the first on which are seen."""
     far, values = tests_of(asked, are_near=False)
-    seen, persons = asked.scope.near
+    statement, seen, persons = _begin(asked)
     test, beyond = order.beyond()
-    statement = Statement().add(
-        "WITH hits AS MATERIALIZED (SELECT l.dataset_id, l.newest, l.pid, l.listed_at "
+    statement.add(
+        "hits AS MATERIALIZED (SELECT l.dataset_id, l.newest, l.pid, l.listed_at "
         f"FROM catalogue_listing AS l WHERE {far} AND {test}), "
         # Without the offset the question would be asked before the sorting, of all.
         f"sorted AS (SELECT * FROM hits ORDER BY {order.by_newest} OFFSET 0), "

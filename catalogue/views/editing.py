@@ -50,12 +50,18 @@ class DescriptionForm(forms.Form):
     techniques = _Said("Techniques", "One per line: names or identifiers of PaNET.", rows=3)
     samples = _Said("Samples", "One per line.", rows=3)
     tags = _Said("Tags", "With commas between them.")
+    reason = forms.CharField(
+        required=False,
+        max_length=2000,
+        label="Why",
+        help_text="It goes into the audit log beside the change.",
+    )
     version = forms.CharField(widget=forms.HiddenInput)
 
     @property
     def changed(self) -> list[str]:
         """Names of what differs from what the page showed."""
-        return [name for name in self.changed_data if name != "version"]
+        return [name for name in self.changed_data if name not in {"version", "reason"}]
 
     def seen(self, name: str) -> str:
         """Return what the page showed."""
@@ -72,7 +78,7 @@ class DescriptionForm(forms.Form):
             said["samples"] = [{"name": name} for name in _split(texts["samples"], "\n")]
         if "tags" in texts:
             said["tags"] = _split(texts["tags"], ",")
-        return said
+        return said | ({"reason": self.cleaned_data["reason"]} if said else {})
 
     def refuse(self, faults: list[Fault]) -> None:
         """Put each fault beside the field it is about."""

@@ -111,15 +111,21 @@ def test_a_change_is_in_the_audit_log_with_what_it_was(machine_of: MachineOf, wo
     change(
         machine_of("carlo"),
         dataset,
-        {"title": "Azurite", "parameters": {"remove": ["mode"]}, "tags": []},
+        {
+            "title": "Azurite",
+            "parameters": {"remove": ["mode"]},
+            "tags": [],
+            "reason": "It was mixed up.",
+        },
     )
     event = AuditEvent.objects.get(act="metadata.edited")
     assert (event.who, event.subject) == ("Carlo", str(dataset.pid))
     assert event.old == {
         "title": "Fragment of a painting",
-        "parameters": {"mode": ["fly scan", ""], "photon_energy": [12.4, "keV"]},
+        "parameters": {"mode": ["fly scan", ""]},
     }
-    assert event.new == {"title": "Azurite", "parameters": {"photon_energy": [12.4, "keV"]}}
+    assert event.new == {"title": "Azurite", "parameters": {}}
+    assert event.reason == "It was mixed up."
 
 
 def test_what_changes_nothing_makes_no_version(machine_of: MachineOf, world: World) -> None:

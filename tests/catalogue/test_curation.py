@@ -12,7 +12,7 @@ from catalogue.errors import (
     PreconditionError,
     UnknownDatasetError,
 )
-from catalogue.models import AuditEvent, Dataset, Membership, Sample
+from catalogue.models import AuditEvent, Dataset, Guard, Instrument, Membership, Sample
 from catalogue.search import Query, find
 from catalogue.statements import read_said
 from tests.builders import World, a_dataset, a_technique
@@ -108,6 +108,32 @@ def test_a_sample_is_that_of_the_proposal(world: World) -> None:
     say(world, dataset, samples=[{"name": "S1"}, {"name": "S2"}])
     rows = dataset.samples.order_by("name").values_list("name", "chemical_formula", "proposal")
     assert list(rows) == [("S1", "PbCO3", world.proposal.pk), ("S2", "", world.proposal.pk)]
+
+
+def test_a_formula_is_added_where_there_is_none_and_another_is_refused(world: World) -> None:
+    dataset = a_dataset(world, sample="S1")
+    say(world, dataset, samples=[{"name": "S1", "chemical_formula": "CeO2"}])
+    assert dataset.samples.get().chemical_formula == "CeO2"
+    assert is_found(world, dataset, "formula:CeO2 CeO2")
+    with pytest.raises(DescriptionError, match="S1 is CeO2 in this proposal") as refused:
+        say(world, dataset, samples=[{"name": "S1", "chemical_formula": "PbCO3"}])
+    assert [fault.pointer for fault in refused.value.errors] == ["#/samples/0/chemical_formula"]
+    assert dataset.samples.get().chemical_formula == "CeO2"
+
+
+def test_whoever_is_of_the_team_here_and_staff_there_edits_what_stems_from_both(
+    world: World,
+) -> None:
+    id22 = Instrument.objects.create(slug="id22", name="ID22", facility=world.facility)
+    theirs = a_proposal(world, "other")
+    mine, elsewhere = a_dataset(world), a_dataset(world, proposal=theirs)
+    Guard.objects.filter(dataset=elsewhere).update(instrument=id22)
+    id22.staff.add(world.carlo)
+    product = a_product(world, mine, elsewhere)
+    assert say(world, product, "carlo", title="New").title == "New"
+    id22.staff.clear()
+    with pytest.raises(UnknownDatasetError):
+        say(world, product, "carlo", title="Newer")
 
 
 def test_a_tag_stays_with_whoever_gave_it_first(world: World) -> None:

@@ -1,6 +1,7 @@
 """Where data come from and what became of them, cut to what a person may see."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
@@ -99,6 +100,19 @@ def test_uses_are_told_only_where_something_of_them_is_visible(
     assert results(world.ines) == ["of Ines", "public"]
     assert results(world.sten) == ["of Sten", "public"]
     assert results(world.dana) == ["of Sten", "of Ines", "public"]
+
+
+def test_hidden_uses_cost_nothing_more(
+    world: World, other: Proposal, django_assert_max_num_queries: Any
+) -> None:
+    poni = a_dataset(world, is_open=True)
+    closed = a_dataset(world, proposal=other)
+    derive(world, poni, titles=("public",))
+    for number in range(8):
+        derive(world, poni, closed, titles=(f"hidden {number}",))
+    with django_assert_max_num_queries(4):
+        (step,) = uses(AnonymousUser(), poni, limit=3)
+    assert step.generated[0].role == "public"
 
 
 def test_a_use_with_two_results_is_told_once_and_only_so_many_are(world: World) -> None:

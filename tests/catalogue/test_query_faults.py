@@ -53,6 +53,8 @@ from tests.catalogue.queries import faultless, read
         ("date:2023-02-29", "not in the calendar"),
         ("date:9999", "not in the calendar"),
         ("date:0000", "not in the calendar"),
+        ("date:0001", "not in the calendar"),
+        ("-registered:0999", "not in the calendar"),
         ("date:last-0-days", "is no date"),
         ("date:..", "Write one at least"),
         ("instrument:", "A value is missing.* instrument:id13"),

@@ -24,7 +24,7 @@ from catalogue.models import (
     Tombstone,
     User,
 )
-from catalogue.search import Query, count, find
+from catalogue.search import Query, count, find, finding
 from catalogue.search.ledger import count_differences, fold, recount
 from tests.builders import World, a_dataset, a_technique
 
@@ -134,6 +134,13 @@ def test_finding_sees_what_access_sees(world: World, seed: int) -> None:
             "-sample:a": lambda d: not d.samples.filter(name="A").exists(),
             "instrument:id13 gold": lambda d: "gold" in d.title,
             "date:2022": lambda d: d.start_time.year == 2022,
+            "access:open -access:open": lambda _: False,
+            "-energy:9..12keV -sample:a": lambda d: (
+                not (
+                    d.parameters.filter(number__gt=9).exists()
+                    or d.samples.filter(name="A").exists()
+                )
+            ),
             "access:open": lambda d: access_states([d])[d.pk].is_open,
             "access:closed gold": lambda d: (
                 "gold" in d.title and not access_states([d])[d.pk].is_open
@@ -163,6 +170,22 @@ def test_pages_hold_the_whole_list_once_in_both_directions(world: World, seed: i
             whole = find(person, query, 100)
             assert _walk(person, query, is_backward=False) == whole.pks
             assert _walk(person, query, is_backward=True) == whole.pks[:-1]
+
+
+def test_pages_by_relevance_hold_all_though_too_many_come_in_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [a_dataset(world, title=f"gold {'gold ' * (number % 3)}{number}") for number in range(7)]
+    query = Query("gold")
+    first = find(world.ines, query, 2)
+    assert first.is_ranked
+    monkeypatch.setattr(finding, "MOST_RANKED", 3)
+    pks, page = list(first.pks), first
+    while page.has_more:
+        page = find(world.ines, query, 2, beside=page.positions[-1])
+        pks += page.pks
+    assert sorted(pks) == sorted(dataset.pk for dataset in made)
+    assert not find(world.ines, query, 2).is_ranked
 
 
 def _walk(person: Person, query: Query, *, is_backward: bool) -> list[int]:

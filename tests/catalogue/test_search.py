@@ -159,6 +159,20 @@ def test_a_facet_counts_under_all_other_filters_but_not_its_own(world: World) ->
 
 
 @pytest.mark.usefixtures("four")
+@pytest.mark.parametrize("name", ["id13", "ID13", "Id13"])
+def test_a_value_is_chosen_by_whatever_name_an_address_gives_it(world: World, name: str) -> None:
+    (facet,) = (
+        facet
+        for facet in count(world.dana, Query("", {"instrument": [name]})).facets
+        if facet.name == "instrument"
+    )
+    assert [(it.value, it.count, it.is_chosen) for it in facet.values] == [
+        ("id13", 2, True),
+        ("id22", 2, False),
+    ]
+
+
+@pytest.mark.usefixtures("four")
 def test_words_count_as_a_filter_too(world: World) -> None:
     assert counts(world.dana, "gold")["year"] == {"2024": 1, "2025": 1}
 

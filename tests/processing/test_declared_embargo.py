@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from catalogue.access import access_state
 from catalogue.embargo import rulings
-from catalogue.embargo.dates import add_months, local_date
+from catalogue.embargo.dates import add_months, local_date, settle
 from catalogue.errors import DeclarationError
-from catalogue.models import AuditEvent, Dataset, EmbargoPolicy, Facility
+from catalogue.models import AuditEvent, Dataset, EmbargoPolicy, Facility, Guard
 from processing.declaration import apply, plan, read_declaration
 from tests.builders import World, a_dataset
 from tests.catalogue.closing import a_product, day_of
@@ -145,6 +146,18 @@ def test_a_changed_period_moves_closed_data_and_their_products(
     assert (moved.subject, moved.new["opens_on"]) == (str(scan.pid), expected.isoformat())
     assert "policy default" in moved.reason
     assert AuditEvent.objects.get(act="embargo.followed").subject == str(product.pid)
+
+
+def test_open_data_whose_page_is_not_public_never_close_either(
+    world: World, declared: Path
+) -> None:
+    opened = a_dataset(world, start_time=datetime.now(UTC) - timedelta(days=4 * 366))
+    day = day_of(opened)
+    Guard.objects.filter(dataset=opened).update(listed_on=None)
+    settle([opened.pk])
+    apply(read_declaration(declare(declared, 'period = "P10Y"\n')))
+    assert day_of(opened) == day
+    assert access_state(opened).is_open
 
 
 def test_open_data_never_close_and_rulings_stand(world: World, declared: Path) -> None:
