@@ -2,10 +2,11 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.builders import World, a_dataset, a_technique
-from tests.journeys.conftest import Browse
+from tests.journeys.conftest import Browse, sign_in
 
 
 def fill(world: World) -> None:
@@ -49,6 +50,22 @@ def test_facets_work_by_a_button_without_javascript(browse: Browse, world: World
     expect(page.get_by_role("status")).to_have_text("1 dataset")
     page.get_by_role("link", name="Sample: Lapis").click()
     expect(page.get_by_role("status")).to_have_text("3 datasets")
+
+
+@pytest.mark.parametrize("name", ["ines", "ivo"])  # staff are offered to register, too
+def test_on_a_wide_screen_the_results_stand_beside_the_filters(
+    browse: Browse, world: World, name: str
+) -> None:
+    fill(world)
+    page = browse()
+    sign_in(page, name)
+    page.goto("/")
+    filters, found = (page.locator(part).bounding_box() for part in (".filters", ".found"))
+    assert filters is not None
+    assert found is not None
+    assert found["x"] >= filters["x"] + filters["width"]
+    assert abs(found["y"] - filters["y"]) < 1
+    assert found["width"] > 2 * filters["width"]
 
 
 def test_on_a_phone_the_filters_are_folded_and_stay_open_while_used(
