@@ -7,6 +7,7 @@ from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from catalogue.models import (
@@ -24,7 +25,7 @@ from catalogue.models import (
     Tombstone,
     User,
 )
-from catalogue.words import fold
+from catalogue.words import vector
 
 _UNKNOWN_START = datetime(1, 1, 2, tzinfo=UTC)  # the last of the newest
 _BATCH = 1000
@@ -35,10 +36,8 @@ INSERT INTO catalogue_listing
     (dataset_id, pid, newest, listed_at, opens_at, is_listed, is_open, combination_id, words)
 SELECT d.id, d.pid, coalesce(d.start_time, %s), d.listed_at, d.opens_at,
     coalesce(d.listed_at <= now(), false), coalesce(d.opens_at <= now(), false), v.combination,
-    setweight(to_tsvector('simple', v.a), 'A') || setweight(to_tsvector('simple', v.b), 'B')
-    || setweight(to_tsvector('simple', v.c), 'C') || setweight(to_tsvector('simple', v.d), 'D')
-FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[])
-    AS v(id, combination, a, b, c, d)
+    v.words::tsvector
+FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS v(id, combination, words)
 JOIN catalogue_dataset AS d ON d.id = v.id
 ON CONFLICT (dataset_id) DO UPDATE SET
     newest = excluded.newest, listed_at = excluded.listed_at, opens_at = excluded.opens_at,
@@ -82,6 +81,9 @@ class _Words:
     c: list[str]
     d: list[str]
 
+    def vector(self) -> str:
+        return vector({"A": self.a, "B": self.b, "C": self.c, "D": self.d})
+
 
 @transaction.atomic
 def reindex(datasets: Collection[int]) -> None:
@@ -107,9 +109,9 @@ def _reindex_batch(pks: list[int]) -> None:
     terms = _terms_of(ids)
     combinations = _combinations(rows, terms)
     words = _collect_words(rows, terms)
-    folded = [[fold(" ".join(getattr(words[pk], weight))) for pk in ids] for weight in "abcd"]
+    vectors = [words[pk].vector() for pk in ids]
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE, [_UNKNOWN_START, ids, [combinations[pk] for pk in ids], *folded])
+        cursor.execute(_WRITE, [_UNKNOWN_START, ids, [combinations[pk] for pk in ids], vectors])
 
 
 def _terms_of(pks: Collection[int]) -> dict[int, dict[int, str]]:
@@ -202,13 +204,14 @@ def _add_team(found: Mapping[int, _Words]) -> None:
 
 
 def _file_names(rows: list[Dataset]) -> Iterable[tuple[int, str]]:
-    """Return names of files, but where the page is more open than its files are."""
+    """Return names of files, but where more people pass to the page than to its files."""
     now = timezone.now()
-    as_open = [
-        row.pk
-        for row in rows
-        if row.listed_at == row.opens_at or (row.opens_at and row.opens_at <= now)
-    ]
+    closed = {row.pk for row in rows if not (row.opens_at and row.opens_at <= now)}
+    # Guard by guard: a dataset has the latest dates of all, which may be equal while one
+    # guard shows the page to people whom it keeps from the files.
+    uneven = Guard.objects.filter(dataset__in=closed).exclude(listed_on=F("opens_on"))
+    uneven = uneven.exclude(listed_on=None, opens_on=None)
+    as_open = {row.pk for row in rows} - set(uneven.values_list("dataset", flat=True))
     files = DataFile.objects.filter(dataset__in=as_open, position__lt=_MOST_NAMES)
     return files.values_list("dataset", "path")
 

@@ -19,9 +19,9 @@ from catalogue.query.conditions import (
 )
 from catalogue.query.dates import holds_every_day
 from catalogue.query.physics import holds_every_number
-from catalogue.query.reading import LONGEST_WORD, MIXED, read_term
+from catalogue.query.reading import MIXED, read_term
 from catalogue.query.scan import LONGEST, Term, clean, scan
-from catalogue.words import fold
+from catalogue.words import LONGEST_WORD, fold
 
 MOST = 100  # words and values
 

@@ -17,14 +17,13 @@ from catalogue.query.fields import Field
 from catalogue.query.numbers import is_attempt, read_range
 from catalogue.query.physics import compare
 from catalogue.query.scan import REFUSED, Item, Term
-from catalogue.words import fold
+from catalogue.words import LONGEST_WORD, fold
 
 MIXED = (
     "Numbers and texts of one key cannot be mixed. "
     "Put all values into quotes to compare them as texts, or none."
 )
 
-LONGEST_WORD = 500  # characters; PostgreSQL takes 2046 bytes
 
 _PID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DOI = re.compile(r"10\.[0-9]{4,9}/\S+")

@@ -24,7 +24,7 @@ from catalogue.query import (
 )
 from catalogue.search.calendar import facility_zone, midnight
 from catalogue.search.sizing import finds_at_most, is_frequent
-from catalogue.words import fold
+from catalogue.words import LONGEST_WORD, fold
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,6 @@ class Clause:
 
 
 NOTHING = Clause("FALSE")
-_LONGEST_WORD = 500  # PostgreSQL refuses words of more than 2046 bytes
 
 
 def clauses_of(search: Search, person: Person) -> list[Clause]:
@@ -154,7 +153,7 @@ def text_query(search: Search) -> str:
 
 
 def _tsquery(words: Words, weight: str = "") -> str:
-    marks = [f"'{word[:_LONGEST_WORD]}'" + (f":{weight}" if weight else "") for word in words.words]
+    marks = [f"'{word[:LONGEST_WORD]}'" + (f":{weight}" if weight else "") for word in words.words]
     if words.is_prefix:
         marks[-1] = f"{marks[-1]}{'' if weight else ':'}*"
     return f"({(' <-> ' if words.is_phrase else ' & ').join(marks)})"
