@@ -17,6 +17,7 @@ from catalogue.errors import (
     RegistrationError,
 )
 from catalogue.models import EmbargoPolicy, Instrument, Proposal, Store, Technique, User
+from catalogue.origins import Territories
 from catalogue.places import raw_stores
 from catalogue.registration import (
     NamedSample,
@@ -25,11 +26,18 @@ from catalogue.registration import (
     Registered,
     register_declared,
 )
+from catalogue.registration.declared import instruments_at
 from catalogue.statements import pointer
 from catalogue.techniques import resolve
 from catalogue.units import is_known
 
 _STAFF = "the staff of its instrument, or a data steward"
+_RULED = "by an ingest rule this place is another instrument's"
+# One sentence for all three: whoever asks shall not learn what there is of others'.
+_ABSENT = (
+    "there is no such file in the store, or it lies behind a symbolic link, or is registered "
+    "with another instrument"
+)
 
 _Stamps = dict[tuple[int, int], int]
 """When a file last changed, in ns, by the places of its dataset and of itself."""
@@ -39,8 +47,8 @@ def register_batch(person: Person, body: bytes) -> list[Registered]:
     """
     Register the raw datasets that a machine declares.
 
-    Their files stay where they are and are not opened; that each is there and has its
-    size is looked at.
+    Their files stay where they are and are not opened; that each is there, has its size
+    and is no other instrument's is looked at.
 
     Parameters
     ----------
@@ -71,7 +79,7 @@ def register_batch(person: Person, body: bytes) -> list[Registered]:
     faults = [
         *find_contradictions(items),
         *_unknown(items, named),
-        *_missing(items, named, stamps),
+        *_misplaced(items, named, stamps),
     ]
     if misshapen:
         raise MisshapenError([*misshapen, *faults])
@@ -151,29 +159,64 @@ def _unknown(items: Mapping[int, BatchDataset], named: _Named) -> Iterator[Fault
                 yield Fault(pointer(place, "techniques", number), detail)
 
 
-def _missing(items: Mapping[int, BatchDataset], named: _Named, stamps: _Stamps) -> Iterator[Fault]:
-    """Look whether the files are where they are said to be, and note when they changed."""
-    is_plain: dict[str, bool] = {}
-    for place, one in items.items():
-        store = named.stores.get(one.store)
-        if store is None or store.kind != "posix":
-            continue
-        root = os.path.realpath(store.root)
+def _misplaced(
+    items: Mapping[int, BatchDataset], named: _Named, stamps: _Stamps
+) -> Iterator[Fault]:
+    """Look whether files are their instrument's and there, and note when they changed."""
+    known = {
+        place: (one, named.stores[one.store], named.instruments[one.instrument].pk)
+        for place, one in items.items()
+        if one.store in named.stores and one.instrument in named.instruments
+    }
+    holders = instruments_at(
+        (store.pk, _prefix(one) + file.path)
+        for one, store, _ in known.values()
+        for file in one.files
+    )
+    territories, ground = Territories(), _Ground()
+    for place, (one, store, instrument) in known.items():
         for number, file in enumerate(one.files):
-            path = f"{root}/{_prefix(one)}{file.path}"
-            folder = path.rpartition("/")[0]
-            # A link on the way would lead out of the store, now or later.
-            if folder not in is_plain:
-                is_plain[folder] = os.path.realpath(folder) == folder
-            status = _status(path) if is_plain[folder] else None
-            if status is None:
-                detail = "there is no such file in the store, or it lies behind a symbolic link"
-                yield Fault(pointer(place, "files", number, "path"), detail)
-            elif status.st_size != file.size:
+            key, where = _prefix(one) + file.path, pointer(place, "files", number, "path")
+            status = ground.status(store, key) if ground.reaches(store) else None
+            is_free = holders.get((store.pk, key), set()) <= {instrument}
+            is_there = status is not None or not ground.reaches(store)
+            if territories.owner(store.pk, key) not in {None, instrument}:
+                yield Fault(where, _RULED)
+            elif not (is_free and is_there):
+                yield Fault(where, _ABSENT)
+            elif status and status.st_size != file.size:
                 detail = f"the file in the store has {status.st_size} bytes"
                 yield Fault(pointer(place, "files", number, "size"), detail)
-            else:
+            elif status:
                 stamps[place, number] = status.st_mtime_ns
+
+
+class _Ground:
+    """What lies in the stores that are folders of this machine."""
+
+    def __init__(self) -> None:
+        rows = Store.objects.filter(kind="posix")
+        self._roots = {row.pk: os.path.realpath(row.root) for row in rows}
+        self._is_plain: dict[tuple[int, str], bool] = {}
+
+    def reaches(self, store: Store) -> bool:
+        return store.pk in self._roots
+
+    def status(self, store: Store, key: str) -> os.stat_result | None:
+        """Return size and times of a regular file, None if it is none of this store's."""
+        root = self._roots[store.pk]
+        path = f"{root}/{key}"
+        folder = path.rpartition("/")[0]
+        if (store.pk, folder) not in self._is_plain:
+            # A link on the way would lead out of the store, now or later; and what lies in
+            # a store inside this one has its own rules, and its own rows.
+            is_plain = os.path.realpath(folder) == folder and self._innermost(folder) == root
+            self._is_plain[store.pk, folder] = is_plain
+        return _status(path) if self._is_plain[store.pk, folder] else None
+
+    def _innermost(self, folder: str) -> str:
+        holding = (root for root in self._roots.values() if f"{folder}/".startswith(f"{root}/"))
+        return max(holding, key=len)
 
 
 def _status(path: str) -> os.stat_result | None:

@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +14,7 @@ from catalogue.description import Description
 from catalogue.errors import NotPermittedError, RegistrationError, StoreError
 from catalogue.models import EmbargoPolicy, IngestRule, Instrument, Proposal, Store, Technique, User
 from catalogue.registration import RawDataset, RawOrigin
+from catalogue.registration.declared import instruments_at
 
 _PLACEHOLDER = re.compile(r"\{([^\W\d]\w*)\}")
 _STAFF = "the staff of its instrument, or a data steward"
@@ -26,6 +29,38 @@ class Place:
     relative: str
     rule: IngestRule | None
     named: dict[str, str]  # what the rule's pattern reads out of the path
+
+
+class Territories:
+    """Whose places are by the ingest rules, which are read once for many of them."""
+
+    def __init__(self) -> None:
+        rows = IngestRule.objects.order_by("slug").values_list("store", "watch", "instrument")
+        self._rules: dict[int, list[tuple[re.Pattern[str], int]]] = defaultdict(list)
+        # No placeholder reads a "/", so a pattern of more parts lies further in.
+        for store, watch, instrument in sorted(rows, key=lambda row: -row[1].count("/")):
+            inside = re.compile(f"{watch_expression(watch).pattern}(?:/.*)?", re.DOTALL)
+            self._rules[store].append((inside, instrument))
+
+    def owner(self, store: int, key: str) -> int | None:
+        """
+        Return the instrument whose rule speaks of a place.
+
+        Parameters
+        ----------
+        store : int
+            Primary key of the store.
+        key : str
+            Where in the store, of a file or a folder.
+
+        Returns
+        -------
+        int or None
+            Of the innermost rule that matches the place or a folder around it: a run is
+            watched as a folder, and each file in it is its instrument's.
+        """
+        rules = self._rules.get(store, ())
+        return next((owner for inside, owner in rules if inside.fullmatch(key)), None)
 
 
 class Origins:
@@ -60,7 +95,7 @@ class Origins:
             opens no other's data.
         """
         place = self._find(path)
-        self._require_staff(self._named, place.rule.instrument if place.rule else None)
+        self._require_staff(self._named, *self._owners(place.store, [place.relative]))
         return place
 
     def settle(self, place: Place, description: Description) -> RawDataset:
@@ -73,6 +108,8 @@ class Origins:
             If that cannot be told, or they are not this person's to register.
         """
         by_file = self._recognise(description)
+        prefix = self._prefix(place, description)
+        self._require_files(place.store, [prefix + file.path for file in description.files])
         self._require_staff(by_file)
         by_rule = place.rule.instrument if place.rule else None
         instrument = self._named or by_rule or by_file or _refuse_unnamed(description)
@@ -81,7 +118,7 @@ class Origins:
         origin = RawOrigin(
             instrument=instrument,
             store=place.store,
-            key_prefix=self._prefix(place, description),
+            key_prefix=prefix,
             policy=self._choose_policy(place, proposal),
             proposal=proposal,
             owner=self._person if isinstance(self._person, User) else None,
@@ -95,6 +132,27 @@ class Origins:
         for instrument in instruments:
             if instrument and self._theirs is not None and instrument.pk not in self._theirs:
                 raise NotPermittedError(f"register data of {instrument}", _STAFF)
+
+    def _require_files(self, store: Store, keys: Sequence[str]) -> None:
+        """Refuse files of others that come along, in a folder that was named or by a link."""
+        if self._theirs is None:
+            return
+        self._require_staff(*self._owners(store, keys))
+        for (_, key), holders in instruments_at((store.pk, key) for key in keys).items():
+            if not holders <= self._theirs:
+                # Neither its pid nor its page: it may be hidden from whoever asks.
+                name = key.rpartition("/")[2]
+                reason = f"{name} is registered with another instrument, whose staff may do this."
+                raise RegistrationError("instrument", reason)
+
+    def _owners(self, store: Store, keys: Sequence[str]) -> Iterator[Instrument]:
+        """Yield the instruments to which the ingest rules give places."""
+        owners = {self._territories.owner(store.pk, key) for key in keys}
+        return (self._instruments[owner] for owner in owners if owner is not None)
+
+    @cached_property
+    def _territories(self) -> Territories:
+        return Territories()
 
     @cached_property
     def _theirs(self) -> set[int] | None:

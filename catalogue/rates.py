@@ -21,6 +21,8 @@ from catalogue.models import ApiToken, User
 CALLS, BYTES, GUESSES = "calls", "bytes", "guesses"
 MOST_GUESSES = 10
 """Wrong passwords a minute for one account from one address."""
+MOST_GUESSES_OF_ADDRESS = 60
+"""The same for all accounts together, and of tokens: colleagues may share an address."""
 
 _WINDOW_S = 60.0
 
@@ -134,25 +136,36 @@ def spend(policy: str, limits: Sequence[Limit]) -> Allowance | None:
     return Allowance(policy, tightest.calls, left, math.ceil(owed_s))
 
 
-def require_left(policy: str, limit: Limit) -> None:
+def require_left(policy: str, limits: Sequence[Limit]) -> None:
     """
-    Refuse a call against a limit that is used up, and count nothing.
+    Refuse a call if one of its limits is used up, and count nothing.
 
     Raises
     ------
     RateLimitError
         Telling when to go on.
     """
+    by_key = {f"{policy} {limit.caller}": limit for limit in limits}
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT due - extract(epoch FROM clock_timestamp())::float8 FROM catalogue_rate"
-            " WHERE key = %s",
-            [f"{policy} {limit.caller}"],
+            "SELECT key, due - extract(epoch FROM clock_timestamp())::float8"
+            " FROM catalogue_rate WHERE key = ANY(%s)",
+            [list(by_key)],
         )
-        found = cursor.fetchone()
-    wait_s = (found[0] if found else 0.0) + limit.step_s - _WINDOW_S
-    if wait_s > 0:
-        raise RateLimitError(policy, limit.calls, math.ceil(wait_s))
+        rows: list[tuple[str, float]] = cursor.fetchall()
+    for key, owed_s in rows:
+        limit = by_key[key]
+        if (wait_s := owed_s + limit.step_s - _WINDOW_S) > 0:
+            raise RateLimitError(policy, limit.calls, math.ceil(wait_s))
+
+
+def password_limits(name: str, address: str) -> list[Limit]:
+    """Limit guesses at one account, and one guess at each of many; for page and REST."""
+    account = name[:150].replace("\x00", "")  # which PostgreSQL cannot hold
+    return [
+        Limit(f"{account} from {address}", MOST_GUESSES),
+        Limit(f"passwords of {address}", MOST_GUESSES_OF_ADDRESS),
+    ]
 
 
 def forget_idle() -> int:

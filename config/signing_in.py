@@ -4,23 +4,22 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 
-from catalogue.rates import GUESSES, MOST_GUESSES, Limit, address_of, require_left, spend
+from catalogue.rates import GUESSES, Limit, address_of, password_limits, require_left, spend
 
 
 class SignInView(LoginView):
-    """Django's, with the limit that REST has on wrong passwords."""
+    """Django's, with the limits that REST has on wrong passwords."""
 
     template_name = "sign_in.html"
 
     def post(self, request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
         # Else not even the right password is tried.
-        require_left(GUESSES, self._limit())
+        require_left(GUESSES, self._limits())
         return super().post(request, *args, **kwargs)
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        spend(GUESSES, [self._limit()])
+        spend(GUESSES, self._limits())
         return super().form_invalid(form)
 
-    def _limit(self) -> Limit:
-        name = self.request.POST.get("username", "")[:150]
-        return Limit(f"{name} from {address_of(self.request)}", MOST_GUESSES)
+    def _limits(self) -> list[Limit]:
+        return password_limits(self.request.POST.get("username", ""), address_of(self.request))

@@ -13,7 +13,15 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from catalogue.models import ApiToken, User
-from catalogue.rates import GUESSES, MOST_GUESSES, Limit, address_of, require_left, spend
+from catalogue.rates import (
+    GUESSES,
+    MOST_GUESSES_OF_ADDRESS,
+    Limit,
+    address_of,
+    password_limits,
+    require_left,
+    spend,
+)
 from catalogue.tokens import find_token, note_use
 
 _TOKEN_SCHEMES = {b"token", b"bearer"}
@@ -27,13 +35,12 @@ class PlainBasicAuthentication(BasicAuthentication):
     ) -> tuple[AbstractBaseUser, None]:
         if "\x00" in userid:
             raise AuthenticationFailed("Wrong user name or password.")
-        address = address_of(request) if request else ""
-        limit = Limit(f"{userid[:150]} from {address}", MOST_GUESSES)
-        require_left(GUESSES, limit)  # else not even the right password is tried
+        limits = password_limits(userid, address_of(request) if request else "")
+        require_left(GUESSES, limits)  # else not even the right password is tried
         try:
             return super().authenticate_credentials(userid, password, request)
         except AuthenticationFailed:
-            spend(GUESSES, [limit])
+            spend(GUESSES, limits)
             raise
 
 
@@ -52,20 +59,31 @@ class TokenAuthentication(BaseAuthentication):
             return None
         if len(rest) != 1:
             raise AuthenticationFailed("Write one token after the scheme: Bearer plm_...")
-        token = find_token(rest[0].decode("latin-1"))
-        if token is None:
-            raise AuthenticationFailed("This token is unknown or revoked. Make another one.")
-        if token.expiry is not None and token.expiry <= timezone.now():
-            raise AuthenticationFailed(
-                f"This token ended on {token.expiry:%Y-%m-%d}. Make another one."
-            )
-        if not token.user.is_active:
-            raise AuthenticationFailed("The account of this token is closed. Ask a data steward.")
+        try:
+            token = _find_alive(rest[0].decode("latin-1"))
+        except AuthenticationFailed:
+            # Only now: a token that is right is no guess, whoever else calls from there, and
+            # a script with an old one keeps nobody from signing in by password.
+            spend(GUESSES, [Limit(f"tokens of {address_of(request)}", MOST_GUESSES_OF_ADDRESS)])
+            raise
         note_use(token)
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the framework's
         return 'Bearer realm="api"'
+
+
+def _find_alive(secret: str) -> ApiToken:
+    token = find_token(secret)
+    if token is None:
+        raise AuthenticationFailed("This token is unknown or revoked. Make another one.")
+    if token.expiry is not None and token.expiry <= timezone.now():
+        raise AuthenticationFailed(
+            f"This token ended on {token.expiry:%Y-%m-%d}. Make another one."
+        )
+    if not token.user.is_active:
+        raise AuthenticationFailed("The account of this token is closed. Ask a data steward.")
+    return token
 
 
 class TokenScheme(OpenApiAuthenticationExtension):

@@ -1,13 +1,14 @@
 """Raw datasets that a machine declares by the hundred, and may declare again."""
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from catalogue.errors import Fault, OtherContentError
 from catalogue.models import Dataset, Generated, Instrument, Store
 from catalogue.registration.raw import at_places, register_many
-from catalogue.registration.records import RawDataset, Registered
+from catalogue.registration.records import RawDataset, Registered, Spot
 
 _Pair = tuple[RawDataset, Dataset | None]
 
@@ -47,6 +48,37 @@ def register_declared(wanted: Sequence[RawDataset]) -> list[Registered]:
         Registered(known, is_new=False) if known else Registered(next(made), is_new=True)
         for _, known in pairs
     ]
+
+
+def instruments_at(spots: Iterable[Spot]) -> dict[Spot, set[int | None]]:
+    """
+    Find with which instruments files are registered, all in one statement.
+
+    Parameters
+    ----------
+    spots : iterable of Spot
+        Of any files, not only of the first ones of datasets.
+
+    Returns
+    -------
+    dict of Spot to set of int or None
+        Of places that are taken; None stands for a dataset without instrument.
+    """
+    wanted = set(spots)
+    stores, keys = ({spot[0] for spot in wanted}, [spot[1] for spot in wanted])
+    with connection.cursor() as cursor:
+        # As arrays: the index takes one of any length, and a statement few parameters.
+        cursor.execute(
+            "SELECT f.store_id, f.key, d.instrument_id FROM catalogue_datafile f"
+            " JOIN catalogue_dataset d ON d.id = f.dataset_id"
+            " WHERE f.store_id = ANY(%s::bigint[]) AND f.key = ANY(%s)",
+            [list(stores), keys],
+        )
+        rows: list[tuple[int, str, int | None]] = cursor.fetchall()
+    found = defaultdict(set)
+    for store, key, instrument in rows:
+        found[store, key].add(instrument)
+    return {spot: found[spot] for spot in wanted & found.keys()}
 
 
 def _wait_for_turn(wanted: Sequence[RawDataset]) -> None:

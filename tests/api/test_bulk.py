@@ -18,10 +18,13 @@ from catalogue.models import (
     Dataset,
     EmbargoPolicy,
     Facility,
+    IngestRule,
     Instrument,
     Listing,
     Parameter,
     Proposal,
+    Store,
+    User,
 )
 from catalogue.registration import RawOrigin, register_raw
 from tests.api.conftest import MachineOf
@@ -359,15 +362,117 @@ def test_files_that_came_in_by_another_door_are_recognised_by_their_bytes(
     assert (answer.status_code, pointers(answer)) == (409, ["#/0/files"])
 
 
-def test_files_of_another_instrument_are_a_conflict_that_betrays_no_dataset(
+def another_instrument(world: World, *staff: User) -> Instrument:
+    other = Instrument.objects.create(slug="id22", name="ID22", facility=world.facility)
+    other.staff.set(staff)
+    return other
+
+
+def a_rule(world: World, instrument: Instrument, watch: str) -> IngestRule:
+    return IngestRule.objects.create(
+        slug=f"rule-{IngestRule.objects.count()}",
+        instrument=instrument,
+        store=world.raw,
+        policy=world.policy,
+        watch=watch,
+    )
+
+
+def of_two_files(world: World, other: str, **changes: Any) -> Item:
+    """A dataset of ID22, of a file of its own and another one with an invented checksum."""
+    item = an_item(world, 7, instrument="id22", **changes)
+    item["files"].append({"path": other, "size": 16, "sha256": "0" * 64})
+    return item
+
+
+def said_of(answer: Any) -> list[tuple[str, str]]:
+    return [(fault["pointer"], fault["detail"]) for fault in answer.json()["errors"]]
+
+
+@pytest.mark.parametrize("size", [16, 17])
+def test_a_file_registered_with_another_instrument_is_like_one_that_is_not_there(
+    machine_of: MachineOf, world: World, size: int
+) -> None:
+    another_instrument(world, world.sten)
+    closed = send(machine_of("ivo"), [an_item(world, 1)]).json()["datasets"]
+    first = an_item(world, 1, instrument="id22")
+    first["files"][0]["size"] = size
+    later, absent = (of_two_files(world, name) for name in ("scan_0001.h5", "absent.h5"))
+    later["files"][1]["size"] = size
+    answers = [send(machine_of("sten"), [item]) for item in (first, later, absent)]
+    (of_first,), (of_later,), (of_absent,) = map(said_of, answers)
+    assert [answer.status_code for answer in answers] == [422, 422, 422]
+    assert (of_first[0], of_later[0]) == ("#/0/files/0/path", "#/0/files/1/path")
+    assert of_first[1] == of_later[1] == of_absent[1]
+    assert closed[0]["pid"] not in answers[0].content.decode()
+    assert Dataset.objects.count() == 1
+
+
+def test_every_file_of_another_instrument_is_named_in_one_answer(
     machine_of: MachineOf, world: World
 ) -> None:
-    other = Instrument.objects.create(slug="id22", name="ID22", facility=world.facility)
-    batch = [an_item(world, 1)]
-    hidden = a_registered_file(world, "scan_0001.h5", other, source_id="")
-    answer = send(machine_of("ivo"), batch)
-    assert (answer.status_code, pointers(answer)) == (409, ["#/0/instrument"])
-    assert str(hidden.pid) not in answer.content.decode()
+    another_instrument(world, world.sten)
+    send(machine_of("ivo"), [an_item(world, 1), an_item(world, 2)])
+    batch = [
+        of_two_files(world, f"scan_000{number}.h5", source_id=f"{number}") for number in (1, 2)
+    ]
+    batch[1]["files"].reverse()
+    answer = send(machine_of("sten"), batch)
+    assert pointers(answer) == ["#/0/files/1/path", "#/1/files/0/path"]
+
+
+def test_datasets_of_one_instrument_may_share_a_file(machine_of: MachineOf, world: World) -> None:
+    send(machine_of("ivo"), [an_item(world, 1)])
+    shared = an_item(world, 2)
+    shared["files"] += an_item(world, 1)["files"]
+    assert send(machine_of("ivo"), [shared]).status_code == 201
+    assert send(machine_of("ivo"), [shared]).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["scan_0001.h5", "absent.h5"])
+@pytest.mark.parametrize(
+    ("watch", "is_theirs"),
+    [
+        ("{sample}/{scan}.h5", True),
+        ("{run}", True),  # a run is watched as a folder, and the file lies in it
+        ("{sample}/{scan}.cbf", False),
+        ("ceri", False),
+    ],
+)
+def test_a_place_that_a_rule_gives_to_another_instrument_is_refused_whatever_lies_there(
+    machine_of: MachineOf, world: World, name: str, watch: str, *, is_theirs: bool
+) -> None:
+    other = another_instrument(world, world.sten)
+    a_rule(world, other, "ceria/scan_0007.h5")
+    a_rule(world, world.instrument, watch)
+    an_item(world, 1)
+    item = of_two_files(world, name)
+    item["files"][1]["size"] = 3
+    said = said_of(send(machine_of("sten"), [item]))
+    ruled = ("#/0/files/1/path", "by an ingest rule this place is another instrument's")
+    assert (ruled in said) is is_theirs
+    assert all(pointer.startswith("#/0/files/1/") for pointer, _ in said)
+    assert not Dataset.objects.exists()
+
+
+def test_the_innermost_rule_says_whose_a_place_is(machine_of: MachineOf, world: World) -> None:
+    other = another_instrument(world, world.sten)
+    a_rule(world, world.instrument, "{visit}")
+    mine = an_item(world, 1, instrument="id22")
+    assert pointers(send(machine_of("sten"), [mine])) == ["#/0/files/0/path"]
+    a_rule(world, other, "ceria/{scan}.h5")
+    assert send(machine_of("sten"), [mine]).status_code == 201
+    assert pointers(send(machine_of("ivo"), [an_item(world, 2)])) == ["#/0/files/0/path"]
+
+
+def test_what_lies_in_a_store_inside_the_store_is_not_declared_by_the_outer_one(
+    machine_of: MachineOf, world: World
+) -> None:
+    item = an_item(world, 1)
+    assert send(machine_of("ivo"), [item]).status_code == 201
+    Store.objects.filter(slug="products").update(root=f"{world.raw.root}/ceria")
+    answer = send(machine_of("ivo"), [an_item(world, 2)])
+    assert (answer.status_code, pointers(answer)) == (422, ["#/0/files/0/path"])
 
 
 def test_twice_in_one_batch_is_once_too_often(machine_of: MachineOf, world: World) -> None:

@@ -1,5 +1,6 @@
 """Keys for machines: made once, cut to scopes, taken back."""
 
+import base64
 import logging
 import re
 from collections.abc import Callable
@@ -15,8 +16,10 @@ from rest_framework.test import APIClient
 
 from catalogue.api.resource import Resource
 from catalogue.models import ApiToken, AuditEvent, User
+from catalogue.rates import MOST_GUESSES, MOST_GUESSES_OF_ADDRESS
 from catalogue.tokens import MOST, make_token
 from tests.api.conftest import MachineOf
+from tests.api.test_rates import elapse
 from tests.api.test_registration import a_scan
 from tests.builders import World, a_dataset, a_run
 
@@ -79,6 +82,48 @@ def test_what_is_no_token_is_refused_and_not_taken_for_nobody(
     assert answer.status_code == 401
     assert said in answer.json()["detail"]
     assert "WWW-Authenticate" in answer
+
+
+ELSEWHERE = "198.51.100.22"
+
+
+def guess(scheme: str, credentials: str, address: str = "198.51.100.21") -> int:
+    client = APIClient(HTTP_AUTHORIZATION=f"{scheme} {credentials}", REMOTE_ADDR=address)
+    return int(client.get("/api/v1/recipes/").status_code)
+
+
+def basic(name: str, password: str) -> str:
+    return base64.b64encode(f"{name}:{password}".encode()).decode()
+
+
+def test_who_guesses_tokens_is_refused_for_a_minute(world: World) -> None:
+    right = make_token(world.ines, "a script", ["read"], days=1).secret
+    most = MOST_GUESSES_OF_ADDRESS
+    said = [guess("Bearer", f"plm_{number:064x}") for number in range(most)]
+    elapse(-60)  # else the time that so many took would count
+    assert (said, guess("Bearer", "plm_wrong")) == ([401] * most, 429)
+    assert guess("Bearer", right) == 200, "what is right is no guess"
+    assert guess("Basic", basic("ines", "ines-password")) == 200
+    assert guess("Bearer", "plm_wrong", ELSEWHERE) == 401
+
+
+def test_one_password_on_many_names_is_refused_before_it_is_tried(world: World) -> None:
+    right = make_token(world.ines, "a script", ["read"], days=1).secret
+    most = MOST_GUESSES_OF_ADDRESS
+    said = [guess("Basic", basic(f"name{number}", "summer")) for number in range(most)]
+    elapse(-60)  # else the time that so many took would count
+    assert (said, guess("Basic", basic("name", "summer"))) == ([401] * most, 429)
+    assert guess("Basic", basic("ines", "ines-password")) == 429, "nor is the right one tried"
+    assert guess("Basic", basic("ines", "ines-password"), ELSEWHERE) == 200
+    assert guess("Bearer", right) == 200
+
+
+def test_a_few_mistakes_of_colleagues_keep_nobody_out(world: World) -> None:
+    for name in ("carlo", "sten", "rea"):
+        said = [guess("Basic", basic(name, "forgotten")) for _ in range(MOST_GUESSES + 1)]
+        assert said == [*[401] * MOST_GUESSES, 429]
+    right = basic("ines", "ines-password")
+    assert {guess("Basic", right) for _ in range(MOST_GUESSES_OF_ADDRESS)} == {200}
 
 
 def test_a_token_ends_on_its_day(world: World) -> None:

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 from django.utils.timezone import localdate
+from PIL import Image
 
 from catalogue.access import visible_datasets
 from catalogue.errors import (
@@ -327,6 +329,44 @@ def test_nor_data_that_are_registered_with_another(world: World) -> None:
             register_path(path, person=world.ivo, instrument="id13")
         assert refused.value.field == "instrument"
         assert str(hidden.pid) not in str(refused.value)
+
+
+def test_nor_a_file_inside_a_run_that_a_rule_gives_to_another(world: World) -> None:
+    a_rule(world, "{proposal}/raw/{run}", instrument=another_instrument(world))
+    path = a_scan(world, "hg-172/raw/r0001/deep/scan.h5", instrument="")
+    path.write_bytes(b"no HDF5: whoever read it would say so")
+    with pytest.raises(NotPermittedError, match="register data of ID22"):
+        register_path(path, person=world.ivo, instrument="id13")
+    assert not Dataset.objects.exists()
+
+
+def a_folder_of_images(world: World) -> Path:
+    """Two pictures of a camera, which name no instrument."""
+    folder = Path(world.raw.root, "hg-172", "camera")
+    folder.mkdir(parents=True)
+    for name in ("a.tif", "b.tif"):
+        Image.fromarray(np.arange(64, dtype="u2").reshape(8, 8)).save(folder / name)
+    return folder
+
+
+def test_nor_the_folder_around_files_that_a_rule_gives_to_another(world: World) -> None:
+    a_rule(world, "{proposal}/camera/b.tif", instrument=another_instrument(world))
+    folder = a_folder_of_images(world)
+    with pytest.raises(NotPermittedError, match="register data of ID22"):
+        register_path(folder, person=world.ivo, instrument="id13")
+    assert not Dataset.objects.exists()
+    assert register_path(folder / "a.tif", person=world.ivo, instrument="id13").is_new
+
+
+def test_nor_the_folder_around_a_file_that_is_registered_with_another(world: World) -> None:
+    another_instrument(world)
+    folder = a_folder_of_images(world)
+    hidden = register_path(folder / "b.tif", person=None, instrument="id22").dataset
+    with pytest.raises(RegistrationError, match=r"b\.tif is registered with another") as refused:
+        register_path(folder, person=world.ivo, instrument="id13")
+    assert refused.value.field == "instrument"
+    assert str(hidden.pid) not in str(refused.value)
+    assert register_path(folder, person=world.dana, instrument="id13").is_new
 
 
 def test_a_file_that_names_no_instrument_asks_for_one(world: World) -> None:
