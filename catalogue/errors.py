@@ -10,6 +10,8 @@ What the catalogue refuses.
     ├── NoPictureError          a dataset of which there is no thumbnail
     ├── UnknownTokenError       no such token of this person
     ├── UnknownRequestError     the same for what somebody asks
+    ├── UnknownProposalError    missing, or the person is not on its team
+    ├── UnknownMembershipError  nothing says that they are on this team
     ├── EmbargoError            visible, but its bytes are closed until a day
     ├── RetractedError          taken back; its page says why
     ├── NotPermittedError       visible, but this act is not theirs
@@ -86,6 +88,20 @@ class UnknownRequestError(CatalogueError):
         super().__init__(
             f"There is no request {uuid} that you may see. Check the identifier, or sign in."
         )
+
+
+class UnknownProposalError(CatalogueError):
+    def __init__(self, pid: str) -> None:
+        self.pid = pid
+        super().__init__(
+            f"There is no proposal {pid} whose team you may see. Check the identifier, or sign in."
+        )
+
+
+class UnknownMembershipError(CatalogueError):
+    def __init__(self, pid: str) -> None:
+        self.pid = pid
+        super().__init__(f"Nobody {pid} is on this team. Take the person from the list of members.")
 
 
 class EmbargoError(CatalogueError):

@@ -15,6 +15,7 @@ from catalogue.views import (
     saved_searches,
     searching,
     stewarding,
+    team,
     tokens,
 )
 
@@ -72,4 +73,10 @@ urlpatterns: list[URLPattern] = [
         name="collection-item",
     ),
     path("publications/", collecting.show_publications, name="publications"),
+    path("proposals/<uuid:pid>/members/", team.show_members, name="proposal-members"),
+    path(
+        "proposals/<uuid:pid>/members/<uuid:person>/end/",
+        team.end_membership,
+        name="membership-end",
+    ),
 ]

@@ -49,6 +49,9 @@ TYPES: dict[type[Exception], ProblemType] = {
     catalogue.NoPictureError: ProblemType("no-picture", 404, "No picture"),
     catalogue.UnknownTokenError: ProblemType("no-token", 404, "No such token"),
     catalogue.UnknownRequestError: ProblemType("no-request", 404, "No such request"),
+    # "no-proposal" is what a file is refused with that names an unknown one.
+    catalogue.UnknownProposalError: ProblemType("no-team", 404, "No such proposal"),
+    catalogue.UnknownMembershipError: ProblemType("no-membership", 404, "No such member"),
     catalogue.EmbargoError: ProblemType("under-embargo", 403, "Under embargo"),
     catalogue.RetractedError: ProblemType("retracted", 410, "Taken back"),
     catalogue.TransitionError: ProblemType("transition", 409, "Not possible in this state"),

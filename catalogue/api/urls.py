@@ -12,6 +12,7 @@ from catalogue.api import (
     publications,
     saved_searches,
     suggestions,
+    team,
     tokens,
     views,
 )
@@ -118,4 +119,6 @@ urlpatterns: list[URLPattern] = [
         collecting.CollectedDataset.as_view(),
         name="api-collected-dataset",
     ),
+    path("proposals/<str:pid>/members/", team.Members.as_view(), name="api-members"),
+    path("proposals/<str:pid>/members/<str:person>/", team.OneMember.as_view(), name="api-member"),
 ]

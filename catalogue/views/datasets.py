@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from catalogue.access import get_dataset, may_process
+from catalogue.access import Person, get_dataset, may_process
 from catalogue.embargo.banner import describe_access
 from catalogue.lineage import origin, uses
-from catalogue.models import Parameter
+from catalogue.models import Dataset, Guard, Parameter
 from catalogue.permissions import Act
 from catalogue.query import write_term
+from catalogue.team import visible_proposals
 from catalogue.views.annotating import show_panel
 from catalogue.views.files import list_folder
 from catalogue.views.replies import personal
@@ -37,11 +38,7 @@ def show_dataset(request: HttpRequest, pid: UUID) -> HttpResponse:
         "picture": pictures.first() if banner.is_readable else None,
         "thumbnail": banner.is_readable and dataset.thumbnail,
         "warnings": dataset.warnings if banner.is_readable else [],  # they may name files
-        "proposals": [
-            guard.proposal
-            for guard in dataset.guards.select_related("proposal").order_by("id")
-            if guard.proposal
-        ],
+        "guards": _guards(request.user, dataset),
         "samples": dataset.samples.all(),
         "techniques": dataset.techniques.all(),
         "tags": [(tag.name, write_term("tag", tag.name)) for tag in dataset.tags.all()],
@@ -56,6 +53,13 @@ def show_dataset(request: HttpRequest, pid: UUID) -> HttpResponse:
         ),
     }
     return render(request, "catalogue/dataset.html", context)
+
+
+def _guards(person: Person, dataset: Dataset) -> QuerySet[Guard]:
+    """Select the guards with a proposal, and whether the person may see its team."""
+    of_team = visible_proposals(person).filter(pk=OuterRef("proposal"))
+    guards = Guard.objects.filter(dataset=dataset, proposal__isnull=False).order_by("id")
+    return guards.select_related("proposal").annotate(shows_team=Exists(of_team))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
+from catalogue import audit
 from catalogue.models import User
 
 
@@ -25,6 +27,7 @@ class Command(BaseCommand):
         person = User.objects.filter(username=username).first() or User(username=username)
         is_new = person.pk is None
         person.full_name = name or person.full_name
+        was_steward = person.is_data_steward
         if data_steward is not None:
             person.is_data_steward = data_steward
         password = self._read_password()
@@ -37,7 +40,11 @@ class Command(BaseCommand):
         except ValidationError as error:
             faults = [f"{key}: {' '.join(texts)}" for key, texts in error.message_dict.items()]
             raise CommandError("\n".join(faults)) from error
-        person.save()
+        with transaction.atomic():
+            person.save()
+            if person.is_data_steward != was_steward:
+                act = "steward.appointed" if person.is_data_steward else "steward.dismissed"
+                audit.record(act, person, person=None, reason="manage.py add_person")
         self.stdout.write(f"{'added' if is_new else 'known'}  {person.username}  {person}")
 
     def _read_password(self) -> str:

@@ -5,7 +5,10 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from catalogue import audit, team
 from catalogue.models import EmbargoPolicy, Facility, Membership, Proposal, User
+
+_REASON = "manage.py add_proposal"
 
 
 class Command(BaseCommand):
@@ -42,6 +45,8 @@ class Command(BaseCommand):
             faults = [f"{key}: {' '.join(texts)}" for key, texts in error.message_dict.items()]
             raise CommandError("\n".join(faults)) from error
         proposal.save()
+        told = {"number": number, "title": title, "policy": policy.slug}
+        audit.record("proposal.added", proposal, person=None, new=told, reason=_REASON)
         return proposal
 
     def _add_member(self, proposal: Proposal, username: str, role: str) -> None:
@@ -50,6 +55,12 @@ class Command(BaseCommand):
             raise CommandError(f"There is no account {username}: manage.py add_person {username}")
         if role not in Membership.Role.values:
             raise CommandError(f"{role} is no role; roles are {', '.join(Membership.Role.values)}")
-        Membership.objects.update_or_create(
-            person=person, proposal=proposal, defaults={"role": role}
-        )
+        given = {"person": person, "proposal": proposal, "source": Membership.Source.HAND}
+        row = Membership.objects.filter(**given).first()
+        old = team.facts(row) if row else None
+        row = row or Membership(**given)
+        row.role = role
+        row.save()
+        if (new := team.facts(row)) != old:
+            act = "member.changed" if old else "member.added"
+            team.tell(act, proposal, old, new, person=None, reason=_REASON)
