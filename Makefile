@@ -17,7 +17,7 @@ test: style types imports unit journeys docs smoke
 # The same tests against a PostgreSQL outside: DATABASE_URL, else a fresh server of their own.
 test-external: setup
 	@$(BIN)/python -m tests.journeys.browser
-	$(BIN)/python -m tests.external --ignore tests/docs
+	$(BIN)/python -m tests.external
 
 # N=100000 is the small form; catalogues are loaded once and kept under var/.
 bench-search: setup

@@ -2,7 +2,8 @@
 ``make test-external``: the tests against a PostgreSQL of their own, by DATABASE_URL.
 
 The server listens on TCP, asks for a password and knows nothing of our tuning: what a
-facility runs. With DATABASE_URL set the tests go to that server instead.
+facility runs. With DATABASE_URL set the tests go to that server instead. Arguments are
+those of pytest; without any, all tests run.
 """
 
 import os
@@ -72,6 +73,14 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+# As make test runs them: a browser's loop and the tests of the rest in processes of their own.
+_ALL = (
+    ["--numprocesses", "2", "--dist", "loadfile", "--ignore", "tests/journeys",
+     "--ignore", "tests/docs"],
+    ["tests/journeys"],
+)  # fmt: skip
+
+
 def main(arguments: list[str]) -> int:
     if address := os.environ.get("DATABASE_URL"):  # noqa: TID251 - the child's environment
         return _test(address, arguments)
@@ -80,9 +89,12 @@ def main(arguments: list[str]) -> int:
 
 
 def _test(address: str, arguments: list[str]) -> int:
-    command = [sys.executable, "-m", "pytest", *arguments]
     environment = {**os.environ, "DATABASE_URL": address}  # noqa: TID251 - the child's environment
-    return subprocess.run(command, env=environment, check=False).returncode
+    codes = [
+        subprocess.run([sys.executable, "-m", "pytest", *some], env=environment, check=False)
+        for some in ([arguments] if arguments else _ALL)
+    ]
+    return max(done.returncode for done in codes)
 
 
 if __name__ == "__main__":
