@@ -6,7 +6,6 @@ are written by others, in transactions that may end late: a search looks back to
 the oldest one that runs, and what it has told of already it knows by its matches.
 """
 
-import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlencode
@@ -17,14 +16,13 @@ from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from catalogue.access import Person, visible_datasets
-from catalogue.errors import CatalogueError, NotPermittedError
+from catalogue.errors import NotPermittedError
 from catalogue.models import Dataset, Notice, SavedSearch, SearchMatch, User
 from catalogue.notices import tell
 from catalogue.search import FACETS, Query, read_query
 from catalogue.search.asking import Asked
 from catalogue.search.news import find_news
 
-_log = logging.getLogger(__name__)
 MOST = 100
 """Searches that one person may keep; a list of them stays one page."""
 
@@ -158,14 +156,7 @@ def run_due() -> int:
         How many owners were told something.
     """
     live = SavedSearch.objects.filter(paused="", owner__is_active=True)
-    told = 0
-    for pk in list(live.order_by("seen_up_to").values_list("pk", flat=True)):
-        try:
-            told += _run(pk)
-        except CatalogueError:
-            # One that fails must not keep the others from being run.
-            _log.exception("saved search %s", pk)
-    return told
+    return sum(_run(pk) for pk in list(live.order_by("seen_up_to").values_list("pk", flat=True)))
 
 
 @transaction.atomic

@@ -6,6 +6,7 @@ from django.contrib.auth.models import AnonymousUser
 from catalogue.annotations import flag_quality
 from catalogue.embargo.retraction import take_back
 from catalogue.models import Tombstone
+from catalogue.saved_searches import run_due, save
 from catalogue.search import Query, count, find
 from tests.builders import World, a_dataset
 from tests.catalogue.closing import a_product, closed_for
@@ -29,3 +30,12 @@ def test_what_stems_from_withdrawn_data_is_nothing_that_can_be_asked_for(world: 
     take_back(world.dana, source, Tombstone.Kind.WITHDRAWN, "personal data")
     for person in (AnonymousUser(), world.ines):
         assert find(person, Query(f"from:{source.pid}"), 10).pks == []
+
+
+def test_a_saved_search_from_withdrawn_data_holds_up_no_other(world: World) -> None:
+    source = a_dataset(world, is_open=True)
+    save(world.ines, "what stems from it", f"q=from:{source.pid}")
+    save(world.sten, "gold", "q=gold")
+    take_back(world.dana, source, Tombstone.Kind.WITHDRAWN, "personal data")
+    a_dataset(world, title="gold", is_open=True)
+    assert run_due() == 1
