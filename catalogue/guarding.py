@@ -2,7 +2,7 @@
 Who passes the guards of a dataset before they open it to everybody: the rule, in SQL.
 
 Spelled out here and not put together from querysets: every page asks by it several times,
-and putting it together took ten times as long as PostgreSQL takes to answer.
+and putting it together took longer than PostgreSQL takes to answer.
 """
 
 from typing import Any

@@ -20,8 +20,8 @@ def warm_up() -> None:
     """
     Import what the first request would otherwise wait for, and keep it out of the collector.
 
-    What is imported lives as long as the process; to look through it took 50 ms each time,
-    in the middle of somebody's request.
+    What is imported lives as long as the process; to look through it again and again is a
+    pause in the middle of somebody's request.
     """
     import_module(settings.ROOT_URLCONF)
     gc.collect()
