@@ -132,6 +132,7 @@ def read_blocks(file: DataFile, reader: BinaryIO, span: range | None = None) -> 
         If the store fails.
     """
     digest, left = hashlib.sha256(), file.size if span is None else len(span)
+    block = b""
     with reader:
         try:
             reader.seek(span.start if span else 0)
@@ -142,10 +143,13 @@ def read_blocks(file: DataFile, reader: BinaryIO, span: range | None = None) -> 
                     digest.update(block)
                 if not left or not block:
                     require_unchanged(file, reader, digest.hexdigest() if span is None else "")
+                    break
                 yield block
         except OSError as error:
             reason = f"{file.path} cannot be read: {error.strerror}. Try again later."
             raise StoreError(file.store.slug, reason) from error
+    # The file is closed by now: a client that never comes back for this holds none open.
+    yield block
 
 
 class _Body:
