@@ -4,44 +4,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from catalogue.models import Activity, Dataset, Store, User
-
-
-class Recipe(models.Model):
-    """One version of a recipe, by its manifest; the code itself is never imported here."""
-
-    name = models.CharField(max_length=64)
-    version = models.CharField(max_length=40)
-    title = models.CharField(max_length=200)
-    # JSON as text: the order of roles and parameters means something, jsonb loses it.
-    manifest = models.TextField()
-    digest = models.CharField(max_length=64)
-    registered_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ["name", "-id"]
-        constraints = [
-            models.UniqueConstraint(fields=["name", "version"], name="one_manifest_per_version")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name}@{self.version}"
-
-
-class ProductRule(models.Model):
-    """A sentence of facility.toml: this recipe for those datasets."""
-
-    slug = models.SlugField(unique=True)
-    recipe = models.ForeignKey(Recipe, models.PROTECT, related_name="rules")
-    selection = models.JSONField(default=dict)  # which datasets: kind, instrument, technique
-    subject = models.CharField(max_length=60)  # the role that gets the matching dataset
-    inputs = models.JSONField(default=dict)  # role -> how to pick the other datasets
-    parameters = models.JSONField(default=dict)
-    keep = models.CharField(max_length=20)
-    archive = models.ForeignKey(Store, models.PROTECT, null=True, blank=True)
-
-    def __str__(self) -> str:
-        return self.slug
+from catalogue.models import Activity, Dataset, User
+from processing.models.product import ProductRule
+from processing.models.recipe import Recipe
 
 
 class ProcessingRun(models.Model):
@@ -166,54 +131,3 @@ class LogEntry(models.Model):
 
     def __str__(self) -> str:
         return self.text
-
-
-class Product(models.Model):
-    """What a product rule wants for one dataset, and the run that fulfils it."""
-
-    rule = models.ForeignKey(ProductRule, models.CASCADE, related_name="products")
-    subject = models.ForeignKey(Dataset, models.CASCADE, related_name="products")
-    processing_run = models.ForeignKey(
-        ProcessingRun, models.PROTECT, null=True, blank=True, related_name="products"
-    )
-    # Why there is none: a sentence, empty while all is well.
-    blocked = models.CharField(max_length=500, blank=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["rule", "subject"], name="one_product_per_subject")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.rule} of {self.subject}"
-
-
-class ArchiveCopy(models.Model):
-    """The outbox of the archive: one derived dataset that has to be in one store."""
-
-    class State(models.TextChoices):
-        WAITING = "waiting", "waiting"
-        COPYING = "copying", "copying"
-        ARCHIVED = "archived", "archived"
-        FAILED = "failed", "failed"
-
-    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="archive_copies")
-    store = models.ForeignKey(Store, models.PROTECT)
-    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
-    attempt = models.SmallIntegerField(default=0)
-    fence = models.IntegerField(default=0)
-    lease_until = models.DateTimeField(null=True, blank=True)
-    not_before = models.DateTimeField(db_default=Now())
-    files_done = models.PositiveIntegerField(default=0)
-    bytes_done = models.BigIntegerField(default=0)
-    problem = models.CharField(max_length=500, blank=True)
-    archived_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        verbose_name_plural = "archive copies"
-        constraints = [
-            models.UniqueConstraint(fields=["dataset", "store"], name="one_copy_per_store")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.dataset} in {self.store}"
