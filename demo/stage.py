@@ -154,8 +154,8 @@ class Stage:
 def _describe(product: Any) -> str:
     """Say in half a sentence how far a product is."""
     run = product.processing_run
-    if product.blocked or run is None:
-        return product.blocked or "the product is wanted"
+    if product.detail or run is None:
+        return product.detail or "the product is wanted"
     if run.state == "running" and run.progress_total:
         return f"xrd-map is running, {25 * (4 * run.progress_done // run.progress_total)} %"
     reason = (run.problem or {}).get("message", "")

@@ -228,7 +228,7 @@ def _file(file: OutputFile) -> DerivedFile:
 
 def bind_product(product: Product, run: ProcessingRun) -> None:
     """Let a run fulfil a product; binding twice is harmless."""
-    if product.processing_run_id != run.pk or product.blocked:
+    if product.processing_run_id != run.pk or product.detail:
         product.processing_run = run
-        product.blocked = ""
-        product.save(update_fields=["processing_run", "blocked"])
+        product.detail = ""
+        product.save(update_fields=["processing_run", "detail"])

@@ -109,7 +109,7 @@ def _is_settled(product: Product, rule: ProductRule, inputs: dict[str, list[Data
     until a person has launched the same, and then takes that.
     """
     run = product.processing_run
-    if run is None or product.blocked:
+    if run is None or product.detail:
         return False
     checked = read_manifest(rule.recipe).validate_parameters(rule.parameters)
     _, run_key = key_of(rule.recipe, inputs, checked)
@@ -120,6 +120,6 @@ def _is_settled(product: Product, rule: ProductRule, inputs: dict[str, list[Data
 
 
 def _block(product: Product, reason: str) -> None:
-    if product.blocked != reason[:500]:
-        product.blocked = reason[:500]
-        product.save(update_fields=["blocked"])
+    if product.detail != reason[:500]:
+        product.detail = reason[:500]
+        product.save(update_fields=["detail"])

@@ -3,6 +3,7 @@
 from catalogue.models.annotation import Attachment, Note, QualityFlag, Tag, Tombstone
 from catalogue.models.arrival import Arrival
 from catalogue.models.audit import AuditEvent
+from catalogue.models.calibration import CalibrationConstant
 from catalogue.models.dataset import (
     DataFile,
     Dataset,
@@ -27,6 +28,7 @@ from catalogue.models.proposal import Membership, Proposal, Sample
 from catalogue.models.provenance import Activity, Generated, Used
 from catalogue.models.publication import Collection, CollectionItem, Publication, PublicationLink
 from catalogue.models.requests import Guest, Request
+from catalogue.models.retraction import Retraction, RetractionMark
 from catalogue.models.tokens import ApiToken, ClientCall
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "Arrival",
     "Attachment",
     "AuditEvent",
+    "CalibrationConstant",
     "ClientCall",
     "Collection",
     "CollectionItem",
@@ -62,6 +65,8 @@ __all__ = [
     "PublicationLink",
     "QualityFlag",
     "Request",
+    "Retraction",
+    "RetractionMark",
     "Sample",
     "SavedSearch",
     "SearchMatch",

@@ -27,6 +27,9 @@ class Activity(models.Model):
     key_document = models.TextField(blank=True)  # canonical JSON, never rebuilt from jsonb
     parameters = models.JSONField(default=dict, blank=True)
     environment = models.JSONField(default=dict, blank=True)
+    # Role -> the rule that picked its dataset, the dataset, and when that was decided.
+    resolution = models.JSONField(default=dict, blank=True)
+    configuration = models.CharField(max_length=64, blank=True)  # sha256 of the facility.toml
     person = models.ForeignKey(User, models.SET_NULL, null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)

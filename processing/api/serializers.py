@@ -198,7 +198,9 @@ class ProductSerializer(serializers.Serializer[Any]):
     subject = serializers.UUIDField(source="subject.pid")
     processing_run = serializers.SerializerMethodField()
     outputs = serializers.SerializerMethodField()
-    blocked = serializers.CharField(help_text="Why there is none; empty while all is well.")
+    blocked = serializers.CharField(
+        source="detail", help_text="Why there is none; empty while all is well."
+    )
 
     def get_processing_run(self, row: Product) -> UUID | None:
         is_visible = row.processing_run_id in self.context["runs"]

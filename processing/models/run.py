@@ -4,7 +4,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from catalogue.models import Activity, Dataset, User
+from catalogue.models import Activity, Dataset, Proposal, User
+from processing.models.configuration import Configuration
 from processing.models.product import ProductRule
 from processing.models.recipe import Recipe
 
@@ -25,7 +26,14 @@ class ProcessingRun(models.Model):
         FAILED = "failed", "failed"
         CANCELLED = "cancelled", "cancelled"
 
+    class Purpose(models.TextChoices):
+        PRODUCE = "produce", "produce"
+        REPLAY = "replay", "replay"  # to compare with an old result; publishes nothing
+
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    purpose = models.CharField(
+        max_length=10, choices=Purpose.choices, default=Purpose.PRODUCE, db_default=Purpose.PRODUCE
+    )
     recipe = models.ForeignKey(Recipe, models.PROTECT, related_name="processing_runs")
     parameters = models.JSONField()
     run_key = models.CharField(max_length=64)
@@ -37,6 +45,15 @@ class ProcessingRun(models.Model):
         User, models.SET_NULL, null=True, blank=True, related_name="processing_runs"
     )
     rule = models.ForeignKey(ProductRule, models.SET_NULL, null=True, blank=True)
+    configuration = models.ForeignKey(
+        Configuration, models.PROTECT, null=True, blank=True, related_name="processing_runs"
+    )
+    # Role -> the sentence that picked its dataset, which one, and when it was decided.
+    resolution = models.JSONField(default=dict, blank=True)
+    # Whose share of the machines it takes; null for data of no proposal.
+    proposal = models.ForeignKey(
+        Proposal, models.SET_NULL, null=True, blank=True, related_name="processing_runs"
+    )
     clock = models.DateTimeField()  # what the recipe takes for now: kept over retries
     seed = models.BigIntegerField()
 
@@ -60,7 +77,8 @@ class ProcessingRun(models.Model):
     stage = models.CharField(max_length=100, blank=True)
     problem = models.JSONField(null=True, blank=True)  # ticket.Failure of the last attempt
     usage = models.JSONField(null=True, blank=True)
-    result_digest = models.CharField(max_length=64, blank=True)
+    result_digest = models.CharField(max_length=64, blank=True)  # of the bytes
+    content_digest = models.CharField(max_length=64, blank=True)  # without what may vary
     activity = models.OneToOneField(
         Activity, models.PROTECT, null=True, blank=True, related_name="processing_run"
     )
@@ -71,7 +89,7 @@ class ProcessingRun(models.Model):
             # Two presses of Launch give one run.
             models.UniqueConstraint(
                 fields=["run_key", "scope"],
-                condition=Q(state__in=["queued", "running"]),
+                condition=Q(state__in=["queued", "running"], purpose="produce"),
                 name="one_live_run_per_key",
             ),
             models.CheckConstraint(
@@ -82,6 +100,7 @@ class ProcessingRun(models.Model):
         ]
         indexes = [
             models.Index(F("priority").desc(), "id", condition=Q(state="queued"), name="run_queue"),
+            models.Index(fields=["proposal"], condition=Q(state="running"), name="run_fair_share"),
             models.Index(fields=["lease_until"], condition=Q(state="running"), name="run_leases"),
             models.Index(
                 fields=["run_key", "id"], condition=Q(state="succeeded"), name="run_known_results"
@@ -114,6 +133,23 @@ class RunInput(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role}: {self.dataset}"
+
+
+class Interest(models.Model):
+    """A person who wants a run's result: one of several may leave, the last one cancels."""
+
+    processing_run = models.ForeignKey(ProcessingRun, models.CASCADE, related_name="interests")
+    person = models.ForeignKey(User, models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["processing_run", "person"], name="one_interest_per_person"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person}: {self.processing_run}"
 
 
 class LogEntry(models.Model):

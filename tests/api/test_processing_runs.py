@@ -302,7 +302,7 @@ def test_products_say_what_a_rule_wants_and_what_became_of_it(
     scan = run.inputs.get(role="scan").dataset
     a_product(world, "map", scan, processing_run=run)
     waiting = a_dataset(world)
-    a_product(world, "zap", waiting, blocked="There is no geometry for ID13.")
+    a_product(world, "zap", waiting, detail="There is no geometry for ID13.")
     rows = machine_of("ines").get("/api/v1/products/").json()["results"]
     assert rows == [
         {

@@ -109,10 +109,10 @@ def test_a_better_geometry_that_comes_late_makes_a_new_product(
 def test_a_product_without_geometry_says_what_is_missing(world: World, rule: ProductRule) -> None:
     a_dataset(world, start_time=NOON)
     assert reconcile().blocked == 1
-    assert "Register one for the role geometry" in Product.objects.get().blocked
+    assert "Register one for the role geometry" in Product.objects.get().detail
     a_geometry(world, NOON - timedelta(hours=1))
     assert reconcile().submitted == 1
-    assert Product.objects.get().blocked == ""
+    assert Product.objects.get().detail == ""
 
 
 def test_a_failed_product_waits_for_a_person(world: World, rule: ProductRule) -> None:
