@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PALIMPSEST_DATA ?= $(CURDIR)/var
 
-.PHONY: demo test test-external smoke setup lock style types imports unit journeys docs serve bench-search bench-ingest
+.PHONY: demo test test-external smoke setup judges lock style types imports unit journeys docs serve bench-search bench-ingest
 
 demo: setup
 	@$(BIN)/python -m demo
@@ -15,7 +15,7 @@ smoke: setup
 test: style types imports unit journeys docs smoke
 
 # The same tests against a PostgreSQL outside: DATABASE_URL, else a fresh server of their own.
-test-external: setup
+test-external: setup judges
 	@$(BIN)/python -m tests.journeys.browser
 	$(BIN)/python -m tests.external
 
@@ -41,10 +41,21 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# What others wrote and our exports must please; its old pins stay out of our environment.
+judges: .venv-judges/.ready
+
+.venv-judges/.ready: tests/judges.lock
+	@test -x .venv-judges/bin/python || $(PYTHON) -m venv .venv-judges
+	@echo "Installing the programs that judge our exports into .venv-judges ..."
+	@.venv-judges/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/judges.lock
+	@touch $@
+
 # Needs uv (pip install uv); the lock names hashes and no download address.
 lock:
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet --upgrade --output-file requirements.lock
+	uv pip compile tests/judges.in --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --quiet --upgrade --output-file tests/judges.lock
 
 style: setup
 	$(BIN)/ruff check .
@@ -59,7 +70,7 @@ types: setup
 imports: setup
 	$(BIN)/lint-imports
 
-unit: setup
+unit: setup judges
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/journeys --ignore tests/docs
 
 journeys: setup
