@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import connection
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from catalogue.errors import ChecksumError, StoreError
-from catalogue.models import DataFile, Dataset
+from catalogue.models import DataFile, Dataset, Generated
 from catalogue.places import local_path, store_behind
-from processing.models import ArchiveCopy, Product
-from processing.models import ProcessingRun as Run
+from processing.models import ArchiveCopy, ProductRule
 
 _log = logging.getLogger(__name__)
 
@@ -43,15 +43,17 @@ class _Held:
     fence: int
 
 
-def request_copies(product: Product) -> int:
-    """Note in the outbox that a product's datasets belong into the rule's archive."""
-    run, archive = product.processing_run, product.rule.archive
-    if archive is None or run is None or run.state != Run.State.SUCCEEDED:
+def request_copies(rule: ProductRule) -> int:
+    """Note in the outbox that what a rule's products are made of belongs into its archive."""
+    if rule.archive is None:
         return 0
-    wanted = Dataset.objects.filter(generated_by__activity=run.activity_id)
-    missing = wanted.exclude(archive_copies__store=archive)
-    rows = [ArchiveCopy(dataset=dataset, store=archive) for dataset in missing]
-    return len(ArchiveCopy.objects.bulk_create(rows, ignore_conflicts=True))
+    made = Generated.objects.filter(
+        activity__processing_run__products__rule=rule, dataset__tombstone=None
+    )
+    there = ArchiveCopy.objects.filter(store=rule.archive, dataset=OuterRef("dataset"))
+    missing = made.filter(~Exists(there)).values_list("dataset", flat=True).distinct()
+    rows = [ArchiveCopy(dataset_id=pk, store=rule.archive) for pk in missing]
+    return len(ArchiveCopy.objects.bulk_create(rows, ignore_conflicts=True, batch_size=5_000))
 
 
 def archive_key(dataset: Dataset, file: DataFile) -> str:

@@ -10,6 +10,7 @@ What processing refuses.
     ├── RecipeParameterError          parameters outside the manifest's schema
     ├── RecipeInputError              datasets that do not fit the recipe's roles
     ├── ProcessingRunEndedError       an act on a run that has ended
+    ├── TooMuchChangeError            facility.toml would change more than it allows itself
     ├── LeaseLostError                another worker has taken the run over
     └── EngineError                   the engine cannot be reached
 """
@@ -85,6 +86,27 @@ class ProcessingRunEndedError(ProcessingError):
         self.uuid = uuid
         self.state = state
         super().__init__(f"This processing run has {state} and changes no more. Launch it again.")
+
+
+class TooMuchChangeError(ProcessingError):
+    """
+    A declaration that would have more products made anew than it allows itself.
+
+    Parameters
+    ----------
+    changed : int
+        Products to be computed because of it.
+    most : int
+        ``max_change`` of its section [steward].
+    """
+
+    def __init__(self, changed: int, most: int) -> None:
+        self.changed = changed
+        self.most = most
+        super().__init__(
+            f"{changed} products would be computed because of this, and max_change is {most}. "
+            "Look at the plan; if that is meant, apply it with --yes, or confirm it on the page."
+        )
 
 
 class LeaseLostError(ProcessingError):

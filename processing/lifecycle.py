@@ -11,6 +11,7 @@ from mimetypes import guess_type
 from pathlib import PurePosixPath
 
 from django.db import transaction
+from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -95,6 +96,7 @@ def succeed(held: Claim, outcome: Outcome) -> Activity:
     run.progress_done = max(run.progress_total, 1)
     run.progress_total = max(run.progress_total, 1)
     run.save()
+    _fulfil(run)
     return activity
 
 
@@ -191,6 +193,8 @@ def _record(run: ProcessingRun, outcome: Outcome) -> ActivityRecord:
         key_document=run.key_document,
         parameters=run.parameters,
         environment=manifest.environment.model_dump(mode="json"),
+        resolution=run.resolution,
+        configuration=run.configuration.digest if run.configuration else "",
         person=run.requested_by,
         started_at=run.started_at,
         ended_at=timezone.now(),
@@ -226,9 +230,13 @@ def _file(file: OutputFile) -> DerivedFile:
     )
 
 
-def bind_product(product: Product, run: ProcessingRun) -> None:
-    """Let a run fulfil a product; binding twice is harmless."""
-    if product.processing_run_id != run.pk or product.detail:
-        product.processing_run = run
-        product.detail = ""
-        product.save(update_fields=["processing_run", "detail"])
+def _fulfil(run: ProcessingRun) -> None:
+    """Give a result to the products that have waited for it; the steward looks again."""
+    fits = When(desired_key=run.run_key, then=Value(Product.Condition.FRESH))
+    Product.objects.filter(wanted_run=run).update(
+        processing_run=run,
+        wanted_run=None,
+        condition=Case(fits, default=Value(Product.Condition.STALE)),
+        detail="",
+        changed_at=Now(),
+    )

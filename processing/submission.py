@@ -1,27 +1,29 @@
 """May this person run that recipe on these datasets? Then there is a queued row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from catalogue.access import Person, may_process, readable_datasets
 from catalogue.digests import canonical_json, sha256_of_text
 from catalogue.errors import NotPermittedError, StoreError
-from catalogue.models import DataFile, Dataset, User
+from catalogue.models import DataFile, Dataset, Generated, User
 from catalogue.places import store_behind
 from processing.errors import RecipeInputError, UnknownRecipeError
-from processing.models import ProcessingRun, ProductRule, Recipe, RunInput
+from processing.models import Configuration, ProcessingRun, ProductRule, Recipe, RunInput
 from processing.recipes.manifest import InputSlot, JsonObject, Manifest
 from processing.ticket import write_key_document
 
 _TRIES = 5
 
 Inputs = Mapping[str, Sequence[Dataset]]
+Wish = tuple[str, str]
+"""A run key, and the scope: which datasets, where the key says which bytes."""
 
 
 @dataclass(frozen=True)
@@ -151,9 +153,29 @@ def submit(
     return _submit(recipe, inputs, parameters, {"requested_by": person})
 
 
-def submit_for_rule(rule: ProductRule, inputs: Inputs) -> Submission:
-    """Ask for a result on behalf of a product rule; rules see every dataset."""
-    return _submit(rule.recipe, inputs, rule.parameters, {"rule": rule})
+def submit_for_rule(
+    rule: ProductRule,
+    inputs: Inputs,
+    *,
+    resolution: JsonObject | None = None,
+    configuration: Configuration | None = None,
+) -> Submission:
+    """
+    Ask for a result on behalf of a product rule; rules see every dataset.
+
+    Parameters
+    ----------
+    rule : ProductRule
+        Its recipe and parameters.
+    inputs : mapping
+        Role to datasets.
+    resolution : dict, optional
+        Role to what picked its dataset; it stays in the record.
+    configuration : Configuration, optional
+        The revision that the rule stems from.
+    """
+    origin = {"rule": rule, "resolution": resolution or {}, "configuration": configuration}
+    return _submit(rule.recipe, inputs, rule.parameters, origin)
 
 
 def check_inputs(manifest: Manifest, inputs: Inputs) -> None:
@@ -189,40 +211,79 @@ def find_result(run_key: str, inputs: Inputs) -> ProcessingRun | None:
     Equal bytes may be registered twice, in proposals that know nothing of each other:
     the result of one is not shown to the other, it is computed.
     """
-    succeeded = ProcessingRun.objects.filter(
-        run_key=run_key, scope=scope_of(inputs), state=ProcessingRun.State.SUCCEEDED
-    )
-    return next((run for run in succeeded.order_by("-id") if _has_its_bytes(run)), None)
+    found = find_run(run_key, inputs)
+    return found if found and found.state == ProcessingRun.State.SUCCEEDED else None
 
 
 def find_run(run_key: str, inputs: Inputs) -> ProcessingRun | None:
     """Return the run that has made or is making a result, None if nobody is."""
-    live = ProcessingRun.objects.filter(
-        run_key=run_key, scope=scope_of(inputs), state__in=["queued", "running"]
-    )
-    return find_result(run_key, inputs) or live.first()
+    wish = run_key, scope_of(inputs)
+    return known_runs([wish]).get(wish)
 
 
-def _has_its_bytes(run: ProcessingRun) -> bool:
-    """Say whether all output files are in their store, whole: else they are made again."""
-    files = DataFile.objects.filter(dataset__generated_by__activity=run.activity_id)
+def known_runs(wishes: Iterable[Wish]) -> dict[Wish, ProcessingRun]:
+    """
+    Return for each wish, a run key and a scope, who has made or is making its result.
+
+    That is the newest run that succeeded, whose bytes are there and of which nothing was
+    retracted; else the one under way. Wishes that nobody fulfils are left out.
+    """
+    wanted = set(wishes)
+    runs = ProcessingRun.objects.filter(
+        run_key__in={key for key, _ in wanted},
+        purpose=ProcessingRun.Purpose.PRODUCE,
+        state__in=["queued", "running", "succeeded"],
+    ).order_by("-id")
+    ended: dict[Wish, list[ProcessingRun]] = {}
+    live: dict[Wish, ProcessingRun] = {}
+    for run in runs:
+        wish = run.run_key, run.scope
+        if wish not in wanted:
+            continue
+        if run.state == ProcessingRun.State.SUCCEEDED:
+            ended.setdefault(wish, []).append(run)
+        else:
+            live[wish] = run
+    whole = _have_their_bytes([run for those in ended.values() for run in those])
+    results = {
+        wish: next((run for run in those if run.pk in whole), None) for wish, those in ended.items()
+    }
+    return live | {wish: run for wish, run in results.items() if run}
+
+
+def _have_their_bytes(runs: Collection[ProcessingRun]) -> set[int]:
+    """Return those of which all output files are in their store, whole, and none is retracted."""
+    by_activity = {run.activity_id: run.pk for run in runs}
+    if not by_activity:
+        return set()
+    made = Generated.objects.filter(activity__in=by_activity)
+    lost = set(made.filter(dataset__tombstone__isnull=False).values_list("activity", flat=True))
+    files = DataFile.objects.filter(dataset__generated_by__activity__in=by_activity)
+    files = files.annotate(activity=F("dataset__generated_by__activity"))
+    lost |= {file.activity for file in files.select_related("store") if not _is_whole(file)}
+    return {pk for activity, pk in by_activity.items() if activity not in lost}
+
+
+def _is_whole(file: DataFile) -> bool:
     try:
-        return all(
-            store_behind(file.store).size(file.key) == file.size
-            for file in files.select_related("store")
-        )
+        return store_behind(file.store).size(file.key) == file.size
     except StoreError:
         return True  # a store that is away for a while has not lost anything
 
 
 def scope_of(inputs: Inputs) -> str:
     """Name the datasets given to each role, whatever their bytes."""
-    pids = {
-        role: sorted(str(dataset.pid) for dataset in datasets)
-        for role, datasets in inputs.items()
-        if datasets
-    }
-    return sha256_of_text(canonical_json(pids))
+    return scope_of_pids(
+        {
+            role: [str(dataset.pid) for dataset in datasets]
+            for role, datasets in inputs.items()
+            if datasets
+        }
+    )
+
+
+def scope_of_pids(pids: Mapping[str, Iterable[str]]) -> str:
+    return sha256_of_text(canonical_json({role: sorted(those) for role, those in pids.items()}))
 
 
 def key_of(recipe: Recipe, inputs: Inputs, parameters: JsonObject) -> tuple[str, str]:

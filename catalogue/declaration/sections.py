@@ -160,7 +160,7 @@ def _known_techniques() -> set[str]:
     return set(SUBSET) | set(techniques.values_list("pid", flat=True))
 
 
-def apply_sections(sections: CatalogueSections, base: Path) -> list[Change]:
+def apply_sections(sections: CatalogueSections, base: Path | None) -> list[Change]:
     """
     Make the catalogue agree with the sections, inside the caller's transaction.
 
@@ -168,8 +168,9 @@ def apply_sections(sections: CatalogueSections, base: Path) -> list[Change]:
     ----------
     sections : CatalogueSections
         Without faults.
-    base : Path
-        Folder of the file: relative roots of stores count from here.
+    base : Path or None
+        Folder of the file: relative roots of stores count from here. Of a text without
+        one they must be those of stores that are known.
 
     Returns
     -------
@@ -189,8 +190,8 @@ def apply_sections(sections: CatalogueSections, base: Path) -> list[Change]:
     if zones.get(declared.id, declared.timezone) != declared.timezone:
         move_midnights(facility)
     for slug, store in sections.storage.items():
-        root = (base / store.root).resolve()
-        values = {"kind": store.kind, "root": str(root), "read_only": store.read_only}
+        root = _root_of(slug, store, base)
+        values = {"kind": store.kind, "root": root, "read_only": store.read_only}
         changes += sync(Store, "store", slug, values)
     changes += apply_embargo(sections.embargo)
     for slug, instrument in sections.instrument.items():
@@ -203,6 +204,16 @@ def apply_sections(sections: CatalogueSections, base: Path) -> list[Change]:
     changes += report_undeclared(Instrument, "instrument", sections.instrument)
     changes += report_undeclared(Store, "store", sections.storage)
     return changes
+
+
+def _root_of(slug: str, declared: StoreSection, base: Path | None) -> str:
+    if base is not None or Path(declared.root).is_absolute():
+        return str(((base or Path()) / declared.root).resolve())
+    known = Store.objects.filter(slug=slug).first()
+    if known is not None and Path(known.root).match(declared.root):
+        return known.root
+    reason = "a relative root needs the folder of its file: write the whole path"
+    raise DeclarationError([DeclarationFault(f"storage.{slug}.root", 0, reason)])
 
 
 def make_folders(stores: Iterable[Store]) -> None:

@@ -34,6 +34,8 @@ def register_derived(record: ActivityRecord) -> Activity:
         key_document=record.key_document,
         parameters=dict(record.parameters),
         environment=dict(record.environment),
+        resolution=dict(record.resolution),
+        configuration=record.configuration,
         person=record.person,
         started_at=record.started_at,
         ended_at=record.ended_at,

@@ -103,6 +103,8 @@ class ActivityRecord:
     key_document: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
+    resolution: Mapping[str, Any] = field(default_factory=dict)
+    configuration: str = ""
     person: User | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None

@@ -66,7 +66,7 @@ def look_at_steward() -> Iterator[Finding]:
 def compare_declaration(file: Path) -> Iterator[Finding]:
     """Say whether a facility.toml was applied."""
     try:
-        changes = plan(read_declaration(file))
+        changes = plan(read_declaration(file)).changes
     except DeclarationError as error:
         yield fail(f"{file.name} has faults: {some(str(error).splitlines())}.", "Correct it.")
         return

@@ -61,13 +61,21 @@ class Product(models.Model):
 
     rule = models.ForeignKey(ProductRule, models.CASCADE, related_name="products")
     subject = models.ForeignKey(Dataset, models.CASCADE, related_name="products")
-    # The recorded result: the newest run that has fulfilled it, or failed to.
+    # What it is made of today: a run that succeeded.
     processing_run = models.ForeignKey(
         "processing.ProcessingRun",
         models.PROTECT,
         null=True,
         blank=True,
         related_name="products",
+    )
+    # What was asked for since: a run that is under way, or ended without a result.
+    wanted_run = models.ForeignKey(
+        "processing.ProcessingRun",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="wanted_for",
     )
     condition = models.CharField(max_length=10, choices=Condition.choices, default=Condition.ABSENT)
     reasons = models.JSONField(default=list, blank=True)  # of STALE: input, constant, …

@@ -80,7 +80,7 @@ def test_applying_creates_what_is_declared_and_again_nothing(write: Write, tmp_p
 
 def test_a_plan_says_the_same_and_does_nothing(write: Write) -> None:
     file = write()
-    planned = plan(read_declaration(file))
+    planned = plan(read_declaration(file)).changes
     assert not Facility.objects.exists()
     assert not Recipe.objects.exists()
     assert planned == apply(read_declaration(file))

@@ -137,7 +137,7 @@ def test_a_changed_period_moves_closed_data_and_their_products(
     product = a_product(world, scan)
     file = declare(declared, 'period = "P1Y"\n')
     expected = add_months(ended_on(scan), 12)
-    planned = [str(change) for change in plan(read_declaration(file))]
+    planned = [str(change) for change in plan(read_declaration(file)).changes]
     assert f"move    1 closed dataset under embargo default  (to open on {expected})" in planned
     assert day_of(scan) == add_months(ended_on(scan), 36), "a plan moves nothing"
     assert [str(change) for change in apply(read_declaration(file))] == planned

@@ -60,9 +60,9 @@ def test_a_wanted_product_is_launched_once_however_often_one_looks(
 ) -> None:
     a_geometry(world, NOON - timedelta(hours=1))
     a_dataset(world, start_time=NOON)
-    assert [reconcile().submitted for _ in range(3)] == [1, 0, 0]
+    assert [reconcile().products.submitted for _ in range(3)] == [1, 0, 0]
     finish_the_run()
-    assert reconcile().submitted == 0
+    assert reconcile().products.submitted == 0
 
 
 def test_the_geometry_is_the_newest_that_is_no_later_than_the_scan(
@@ -89,7 +89,7 @@ def test_the_geometry_of_another_proposal_would_hide_the_product_and_is_not_pick
     assert ProcessingRun.objects.get().inputs.get(role="geometry").dataset.title == "Geometry 09:00"
     guarded(theirs, opens_on=NOON.date(), listed_on=NOON.date())
     reconcile()  # now it is open, and newer
-    assert Product.objects.get().processing_run.inputs.get(role="geometry").dataset == theirs
+    assert Product.objects.get().wanted_run.inputs.get(role="geometry").dataset == theirs
 
 
 def test_a_better_geometry_that_comes_late_makes_a_new_product(
@@ -100,7 +100,7 @@ def test_a_better_geometry_that_comes_late_makes_a_new_product(
     reconcile()
     first = finish_the_run()
     a_geometry(world, NOON - timedelta(hours=1))
-    assert reconcile().submitted == 1
+    assert reconcile().products.submitted == 1
     second = finish_the_run(b"a better map")
     assert Product.objects.get().processing_run == second
     assert first.run_key != second.run_key
@@ -108,10 +108,13 @@ def test_a_better_geometry_that_comes_late_makes_a_new_product(
 
 def test_a_product_without_geometry_says_what_is_missing(world: World, rule: ProductRule) -> None:
     a_dataset(world, start_time=NOON)
-    assert reconcile().blocked == 1
-    assert "Register one for the role geometry" in Product.objects.get().detail
+    assert reconcile().products.blocked == 1
+    assert (
+        "Nothing fits the role geometry: wanted is the latest poni before it"
+        in Product.objects.get().detail
+    )
     a_geometry(world, NOON - timedelta(hours=1))
-    assert reconcile().submitted == 1
+    assert reconcile().products.submitted == 1
     assert Product.objects.get().detail == ""
 
 
@@ -123,7 +126,7 @@ def test_a_failed_product_waits_for_a_person(world: World, rule: ProductRule) ->
     assert held is not None
     failure = Failure(reason="input", code="xrd-shape", message="transposed?")
     settle(held, Outcome(failure=failure))
-    assert reconcile().submitted == 0
+    assert reconcile().products.submitted == 0
     assert ProcessingRun.objects.count() == 1
 
 
@@ -154,7 +157,7 @@ def test_a_product_that_a_person_has_made_before_is_taken_over(
     inputs = {"scan": [scan], "geometry": [geometry]}
     by_hand = submit(world.ines, rule.recipe, inputs, {"bins": 500}).processing_run
     finish_the_run()
-    assert reconcile().submitted == 0
+    assert reconcile().products.submitted == 0
     assert Product.objects.get().processing_run == by_hand
     assert ArchiveCopy.objects.count() == 1
 
@@ -240,7 +243,7 @@ def test_a_rule_that_is_manual_launches_nothing(world: World, rule: ProductRule)
     ProductRule.objects.update(keep="manual")
     a_geometry(world, NOON - timedelta(hours=1))
     a_dataset(world, start_time=NOON)
-    assert reconcile().submitted == 0
+    assert reconcile().products.submitted == 0
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from catalogue.errors import DeclarationError
 from processing.declaration import apply, read_declaration
+from processing.errors import RecipeDefinitionError, TooMuchChangeError
 
 
 class Command(BaseCommand):
@@ -13,11 +14,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
+        parser.add_argument(
+            "--yes", action="store_true", help="even if more than max_change products are remade"
+        )
 
-    def handle(self, *_: Any, file: Path, **__: Any) -> None:
+    def handle(self, *_: Any, file: Path, yes: bool, **__: Any) -> None:
         try:
-            changes = apply(read_declaration(file))
-        except DeclarationError as error:
+            changes = apply(read_declaration(file), is_confirmed=yes)
+        except (DeclarationError, TooMuchChangeError, RecipeDefinitionError) as error:
             raise CommandError(f"{file.name} is refused, nothing has changed:\n{error}") from error
         for change in changes:
             self.stdout.write(str(change))

@@ -48,8 +48,9 @@ class Command(BaseCommand):
             else:
                 if once:
                     self.stdout.write(
-                        f"{done.wanted} products wanted, {done.submitted} launched, "
-                        f"{done.blocked} blocked, {done.copied} datasets archived"
+                        f"{done.products.wanted} products wanted, "
+                        f"{done.products.submitted} launched, {done.products.reused} reused, "
+                        f"{done.products.blocked} blocked, {done.copied} datasets archived"
                     )
                     return
             stopping.wait(interval)
