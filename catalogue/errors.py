@@ -11,6 +11,7 @@ What the catalogue refuses.
     ├── UnknownTokenError       no such token of this person
     ├── UnknownRequestError     the same for what somebody asks
     ├── UnknownProposalError    missing, or the person is not on its team
+    ├── UnknownConstantError    a dataset that calibrates nothing
     ├── UnknownMembershipError  nothing says that they are on this team
     ├── EmbargoError            visible, but its bytes are closed until a day
     ├── RetractedError          taken back; its page says why
@@ -80,6 +81,14 @@ class UnknownTokenError(CatalogueError):
     def __init__(self, uuid: str) -> None:
         self.uuid = uuid
         super().__init__(f"You have no token {uuid}. GET /api/v1/tokens/ lists those you have.")
+
+
+class UnknownConstantError(CatalogueError):
+    def __init__(self, pid: str) -> None:
+        self.pid = pid
+        super().__init__(
+            f"The dataset {pid} is no calibration constant. PUT says from when to when it is one."
+        )
 
 
 class UnknownRequestError(CatalogueError):

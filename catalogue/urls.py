@@ -2,6 +2,7 @@ from django.urls import URLPattern, path
 
 from catalogue.views import (
     annotating,
+    calibration,
     collecting,
     datasets,
     downloads,
@@ -24,6 +25,11 @@ urlpatterns: list[URLPattern] = [
     path("register/", registering.register_dataset, name="register"),
     path("datasets/<uuid:pid>/", datasets.show_dataset, name="dataset"),
     path("datasets/<uuid:pid>/edit/", editing.edit_description, name="dataset-edit"),
+    path(
+        "datasets/<uuid:pid>/calibration/",
+        calibration.edit_calibration,
+        name="dataset-calibration",
+    ),
     path("datasets/<uuid:pid>/thumbnail.png", downloads.send_thumbnail, name="dataset-thumbnail"),
     path(
         "datasets/<uuid:pid>/key-document.json",

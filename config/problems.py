@@ -48,6 +48,7 @@ TYPES: dict[type[Exception], ProblemType] = {
     catalogue.UnknownMemberError: ProblemType("no-member", 404, "No such member"),
     catalogue.NoPictureError: ProblemType("no-picture", 404, "No picture"),
     catalogue.UnknownTokenError: ProblemType("no-token", 404, "No such token"),
+    catalogue.UnknownConstantError: ProblemType("no-constant", 404, "No calibration constant"),
     catalogue.UnknownRequestError: ProblemType("no-request", 404, "No such request"),
     # "no-proposal" is what a file is refused with that names an unknown one.
     catalogue.UnknownProposalError: ProblemType("no-team", 404, "No such proposal"),

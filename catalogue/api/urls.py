@@ -5,6 +5,7 @@ from catalogue.api import (
     annotations,
     arrivals,
     bulk,
+    calibration,
     collecting,
     downloads,
     editing,
@@ -23,6 +24,11 @@ urlpatterns: list[URLPattern] = [
     path("datasets/facets/", views.Facets.as_view(), name="api-facets"),
     path("datasets/suggestions/", suggestions.Suggestions.as_view(), name="api-suggestions"),
     path("datasets/<str:pid>/", editing.OneDataset.as_view(), name="api-dataset"),
+    path(
+        "datasets/<str:pid>/calibration/",
+        calibration.Calibration.as_view(),
+        name="api-calibration",
+    ),
     path("datasets/<str:pid>/files/", views.DatasetFiles.as_view(), name="api-dataset-files"),
     path("datasets/<str:pid>/lineage/", views.Lineage.as_view(), name="api-dataset-lineage"),
     path(

@@ -18,6 +18,7 @@ from catalogue.models import (
     Store,
     Technique,
 )
+from catalogue.registration.constants import add_constants
 from catalogue.registration.parts import (
     add_files,
     add_parameters,
@@ -177,6 +178,7 @@ def _insert(wanted: Sequence[RawDataset]) -> list[Dataset]:
     add_samples(_samples(pairs))
     add_techniques(_techniques(pairs))
     add_parameters((row, one.description.parameters) for row, one in pairs)
+    add_constants((row, one.description) for row, one in pairs)
     insert([_guard(row, one.origin) for row, one in pairs])
     _record_acquisitions(pairs)
     settle([row.pk for row in rows])

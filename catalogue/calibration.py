@@ -1,0 +1,107 @@
+"""
+What a dataset calibrates: for which detector, from when to when, under which conditions.
+
+Rules pick constants by this. Saying it anew makes the products stale that it concerns, and
+no others; what was picked before stays in the record of each run.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+from django.db import transaction
+from pydantic import AwareDatetime, Field, FiniteFloat
+
+from catalogue import audit
+from catalogue.access import Person
+from catalogue.errors import DescriptionError, Fault
+from catalogue.models import CalibrationConstant, Dataset, User
+from catalogue.permissions import Act, require, require_account
+from catalogue.statements import Said, text
+
+_Name = Annotated[str, text(60, is_needed=True)]
+_Text = Annotated[str, text(200)]
+
+
+class Validity(Said):
+    """When and for what a dataset calibrates others."""
+
+    kind: Annotated[str, text(40, is_needed=True), Field(description="poni, dark, flat.")]
+    detector: Annotated[str, text(100)] = ""
+    module: Annotated[str, text(100)] = ""
+    valid_from: AwareDatetime
+    valid_to: AwareDatetime | None = Field(default=None, description="Null: until a newer one.")
+    conditions: Annotated[
+        dict[_Name, FiniteFloat | _Text],
+        Field(max_length=50, description='What rules compare: {"energy_kev": 12.4}.'),
+    ] = {}
+    reason: Annotated[str, text(2000), Field(description="Why; for the audit log.")] = ""
+
+
+@transaction.atomic
+def declare(person: Person, dataset: Dataset, said: Validity) -> CalibrationConstant:
+    """
+    Say what a dataset calibrates, in place of what was said before.
+
+    Raises
+    ------
+    NotPermittedError, UnknownDatasetError
+        If it is not theirs to say.
+    DescriptionError
+        If it ends before it begins.
+    """
+    user = require_account(person)
+    require(user, Act.EDIT, dataset)
+    if said.valid_to is not None and said.valid_to <= said.valid_from:
+        raise DescriptionError([Fault("#/valid_to", "must be later than valid_from")])
+    old = CalibrationConstant.objects.filter(dataset=dataset).first()
+    values = said.model_dump(exclude={"reason"})
+    constant, _ = CalibrationConstant.objects.update_or_create(dataset=dataset, defaults=values)
+    _record(user, dataset, old, constant, said.reason)
+    return constant
+
+
+@transaction.atomic
+def forget(person: Person, dataset: Dataset, reason: str) -> None:
+    """
+    Say that a dataset calibrates nothing; harmless if it never did.
+
+    Raises
+    ------
+    NotPermittedError, UnknownDatasetError
+        If it is not theirs to say.
+    """
+    user = require_account(person)
+    require(user, Act.EDIT, dataset)
+    old = CalibrationConstant.objects.filter(dataset=dataset).first()
+    if old is not None:
+        CalibrationConstant.objects.filter(dataset=dataset).delete()
+        _record(user, dataset, old, None, reason)
+
+
+def _record(
+    user: User,
+    dataset: Dataset,
+    old: CalibrationConstant | None,
+    new: CalibrationConstant | None,
+    reason: str,
+) -> None:
+    then, now = (facts_of(row) if row else None for row in (old, new))
+    if then != now:
+        audit.record("calibration.said", dataset, person=user, old=then, new=now, reason=reason)
+
+
+def facts_of(constant: CalibrationConstant) -> Mapping[str, Any]:
+    """Return what is said of a constant, as JSON takes it."""
+    return {
+        "kind": constant.kind,
+        "detector": constant.detector,
+        "module": constant.module,
+        "valid_from": _instant(constant.valid_from),
+        "valid_to": _instant(constant.valid_to),
+        "conditions": constant.conditions,
+    }
+
+
+def _instant(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
