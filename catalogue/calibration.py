@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from django.db import transaction
-from pydantic import AwareDatetime, Field, FiniteFloat
+from pydantic import AfterValidator, AwareDatetime, Field, FiniteFloat, WithJsonSchema
 
 from catalogue import audit
 from catalogue.access import Person
@@ -19,8 +19,13 @@ from catalogue.models import CalibrationConstant, Dataset, User
 from catalogue.permissions import Act, require, require_account
 from catalogue.statements import Said, text
 
-_Name = Annotated[str, text(60, is_needed=True)]
 _Text = Annotated[str, text(200)]
+
+
+def _check_names(conditions: dict[str, float | str]) -> dict[str, float | str]:
+    if any(not 0 < len(name) <= 60 or "\x00" in name for name in conditions):
+        raise ValueError("must have names of 1 to 60 characters")
+    return conditions
 
 
 class Validity(Said):
@@ -30,9 +35,14 @@ class Validity(Said):
     detector: Annotated[str, text(100)] = ""
     module: Annotated[str, text(100)] = ""
     valid_from: AwareDatetime
-    valid_to: AwareDatetime | None = Field(default=None, description="Null: until a newer one.")
+    valid_to: Annotated[
+        AwareDatetime | None,
+        WithJsonSchema({"type": "string", "format": "date-time", "nullable": True}),
+        Field(description="Null: until there is a newer one."),
+    ] = None
     conditions: Annotated[
-        dict[_Name, FiniteFloat | _Text],
+        dict[str, FiniteFloat | _Text],
+        AfterValidator(_check_names),
         Field(max_length=50, description='What rules compare: {"energy_kev": 12.4}.'),
     ] = {}
     reason: Annotated[str, text(2000), Field(description="Why; for the audit log.")] = ""

@@ -78,6 +78,7 @@ TYPES: dict[type[Exception], ProblemType] = {
     catalogue.ChecksumError: ProblemType("checksum", 409, "The bytes have changed"),
     processing.ProcessingError: ProblemType("processing", 400, "Processing refuses this"),
     processing.UnknownRecipeError: ProblemType("no-recipe", 404, "No such recipe"),
+    processing.UnknownProductError: ProblemType("no-product", 404, "No such product"),
     processing.UnknownProcessingRunError: ProblemType(
         "no-processing-run", 404, "No such processing run"
     ),

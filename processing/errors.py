@@ -6,6 +6,7 @@ What processing refuses.
     ProcessingError
     ├── UnknownRecipeError            no such recipe, or not that version
     ├── UnknownProcessingRunError     missing, or not visible to this person
+    ├── UnknownProductError           no product, or not of a dataset that they may see
     ├── RecipeDefinitionError         a function that cannot become a recipe
     ├── RecipeParameterError          parameters outside the manifest's schema
     ├── RecipeInputError              datasets that do not fit the recipe's roles
@@ -34,6 +35,15 @@ class UnknownProcessingRunError(ProcessingError):
     def __init__(self, uuid: str) -> None:
         self.uuid = uuid
         super().__init__(f"There is no processing run {uuid} that you may see.")
+
+
+class UnknownProductError(ProcessingError):
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"There is no product {name} that you may see. Name it by rule and subject, "
+            "xrd-map/<identifier of the dataset>, or by a dataset that it made."
+        )
 
 
 class RecipeDefinitionError(ProcessingError):

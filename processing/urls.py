@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from processing.views import runs
+from processing.views import facility, products, runs
 
 urlpatterns: list[URLPattern] = [
     path(
@@ -18,5 +18,22 @@ urlpatterns: list[URLPattern] = [
         runs.cancel_processing_run,
         name="processing-run-cancel",
     ),
+    path("products/", products.show_products, name="product-list"),
+    path("products/<slug:rule>/backfill/", products.backfill, name="backfill"),
+    path("products/<slug:rule>/<uuid:pid>/", products.show_product, name="product"),
+    *(
+        path(
+            f"products/<slug:rule>/<uuid:pid>/{verb}/",
+            products.change_product,
+            {"verb": verb},
+            name=f"product-{verb}",
+        )
+        for verb in ("order", "pin", "unpin")
+    ),
+    path("facility/", facility.show_facility, name="facility"),
+    path("facility/facility.toml", facility.send_facility, name="facility-toml"),
+    path("facility/plan/", facility.plan_facility, name="facility-plan"),
+    path("facility/rules/", facility.edit_rules, name="facility-rules"),
+    path("facility/revisions/<int:number>/", facility.show_revision, name="facility-revision"),
     path("ops/", runs.show_operations, name="operations"),
 ]

@@ -18,9 +18,7 @@ def add_constants(pairs: Iterable[tuple[Dataset, Description]]) -> None:
     A geometry holds from the time at which it was calibrated until there is a newer one.
     """
     CalibrationConstant.objects.bulk_create(
-        _constant(row, description)
-        for row, description in pairs
-        if description.content in _KINDS
+        _constant(row, description) for row, description in pairs if description.content in _KINDS
     )
 
 

@@ -79,7 +79,8 @@ def _read_conditions(text: str) -> dict[str, float | str]:
 def _initial(constant: CalibrationConstant | None) -> dict[str, Any]:
     if constant is None:
         return {}
-    values = {name: getattr(constant, name) for name in ValidityForm.base_fields if name != "reason"}
+    names = set(ValidityForm.base_fields) - {"reason"}
+    values = {name: getattr(constant, name) for name in names}
     lines = [
         f"{name} = {value if isinstance(value, str) else json.dumps(value)}"
         for name, value in constant.conditions.items()

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from catalogue.api.paging import PageQuery
 from catalogue.api.resource import StrictSerializer
-from processing.models import ArchiveCopy, ProcessingRun, Product, Recipe
+from processing.models import ArchiveCopy, ProcessingRun, Recipe
 
 _LOG_LINES = 500
 
@@ -189,24 +189,3 @@ class LogEntrySerializer(serializers.Serializer[Any]):
 class LogSerializer(serializers.Serializer[Any]):
     next = serializers.URLField(allow_null=True, help_text="Null once you have all lines so far.")
     results = LogEntrySerializer(many=True)
-
-
-class ProductSerializer(serializers.Serializer[Any]):
-    """``runs`` and ``visible`` in the context hold the keys of what the reader may see."""
-
-    rule = serializers.CharField(source="rule.slug")
-    subject = serializers.UUIDField(source="subject.pid")
-    processing_run = serializers.SerializerMethodField()
-    outputs = serializers.SerializerMethodField()
-    blocked = serializers.CharField(
-        source="detail", help_text="Why there is none; empty while all is well."
-    )
-
-    def get_processing_run(self, row: Product) -> UUID | None:
-        is_visible = row.processing_run_id in self.context["runs"]
-        return row.processing_run.uuid if row.processing_run and is_visible else None
-
-    def get_outputs(self, row: Product) -> list[UUID]:
-        run = row.processing_run
-        made = run.activity.generated.all() if run and run.activity else ()
-        return [g.dataset.pid for g in made if g.dataset_id in self.context["visible"]]

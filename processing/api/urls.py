@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from processing.api import views
+from processing.api import facility, products, views
 
 urlpatterns: list[URLPattern] = [
     path("recipes/", views.Recipes.as_view(), name="api-recipes"),
@@ -9,5 +9,8 @@ urlpatterns: list[URLPattern] = [
     path("processing-runs/<str:uuid>/", views.OneProcessingRun.as_view(), name="api-run"),
     path("processing-runs/<str:uuid>/log/", views.Log.as_view(), name="api-run-log"),
     path("processing-runs/<str:uuid>/cancel/", views.Cancel.as_view(), name="api-run-cancel"),
-    path("products/", views.Products.as_view(), name="api-products"),
+    path("products/", products.Products.as_view(), name="api-products"),
+    path("products/<str:rule>/<str:pid>/", products.OneProduct.as_view(), name="api-product"),
+    path("facility/", facility.Facility.as_view(), name="api-facility"),
+    path("facility/plan/", facility.FacilityPlan.as_view(), name="api-facility-plan"),
 ]

@@ -1,7 +1,6 @@
 """Recipes, processing runs and products, for machines."""
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import QuerySet, prefetch_related_objects
@@ -11,15 +10,15 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.utils.urls import replace_query_param
 
-from catalogue.access import Person, visible_datasets
 from catalogue.api.paging import PageQuery, page_of, read_page
 from catalogue.api.resource import Resource, problems, read_body, read_query
 from catalogue.models import ApiToken
 from processing import lifecycle, submission
 from processing.access import get_processing_run, visible_processing_runs
 from processing.api import serializers as shapes
+from processing.api.seeing import results_of, seen_of
 from processing.errors import UnknownRecipeError
-from processing.models import ProcessingRun, Product, Recipe
+from processing.models import ProcessingRun, Recipe
 
 _SPEC = re.compile(r"([a-z][a-z0-9-]*)(?:@(\d+\.\d+\.\d+))?")
 
@@ -122,18 +121,8 @@ def _context(request: Request, run: ProcessingRun, **more: Any) -> dict[str, Any
     """Fetch a run's datasets at once, and say which of them the reader may see."""
     copies = "activity__generated__dataset__archive_copies__store"
     prefetch_related_objects([run], "inputs__dataset", copies)
-    pks = {given.dataset_id for given in run.inputs.all()} | _results(run)
-    return {"request": request, "visible": _seen(request.user, pks), **more}
-
-
-def _results(run: ProcessingRun | None) -> set[int]:
-    if run is None or run.activity is None:
-        return set()
-    return {result.dataset_id for result in run.activity.generated.all()}
-
-
-def _seen(person: Person, pks: Iterable[int]) -> set[int]:
-    return set(visible_datasets(person).filter(pk__in=pks).values_list("pk", flat=True))
+    pks = {given.dataset_id for given in run.inputs.all()} | results_of(run)
+    return {"request": request, "visible": seen_of(request.user, pks), **more}
 
 
 class OneProcessingRun(Resource):
@@ -191,29 +180,3 @@ class Cancel(Resource):
         lifecycle.cancel(request.user, run)
         run.refresh_from_db()
         return Response(shapes.RunSerializer(run, context=_context(request, run)).data)
-
-
-class Products(Resource):
-    @extend_schema(
-        operation_id="list_products",
-        summary="What product rules want for each dataset, and what became of it",
-        parameters=[PageQuery],
-        responses={200: page_of(shapes.ProductSerializer), **problems(400)},
-    )
-    def get(self, request: Request) -> Response:
-        asked = read_query(PageQuery, request)
-        products = Product.objects.filter(subject__in=visible_datasets(request.user))
-        products = products.select_related("rule", "subject", "processing_run__activity")
-        products = products.prefetch_related("processing_run__activity__generated__dataset")
-        page = read_page(request, asked, products, ("rule__slug", "subject__pid"))
-        runs = [row.processing_run_id for row in page.rows if row.processing_run_id]
-        results = {pk for row in page.rows for pk in _results(row.processing_run)}
-        context = {
-            "runs": set(
-                visible_processing_runs(request.user)
-                .filter(pk__in=runs)
-                .values_list("pk", flat=True)
-            ),
-            "visible": _seen(request.user, results),
-        }
-        return page.answer(shapes.ProductSerializer, context)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from processing.models import Product, ProductRule
-from processing.products.pricing import Price, rates_of
+from processing.products.pricing import Price, Rates, rates_of
 from processing.products.reviewing import Finding, Review
 
 Condition = Product.Condition
@@ -31,7 +31,7 @@ class RulePlan:
     to_compute: int = 0
     changed: int = 0
     bytes_in: int = 0
-    price: Price | None = None
+    rates: Rates = field(default_factory=lambda: Rates("not asked for"))
     per_hour: int | None = None
     core_hours_per_day: float | None = None
 
@@ -49,6 +49,10 @@ class RulePlan:
         elif verdict.condition in {Condition.STALE, Condition.ABSENT}:
             self.held[verdict.detail.rpartition(". ")[2]] += 1
 
+    @property
+    def price(self) -> Price:
+        return self.rates.price(self.to_compute, self.bytes_in)
+
     def as_document(self) -> dict[str, Any]:
         """Return it as JSON takes it."""
         price = self.price
@@ -62,8 +66,7 @@ class RulePlan:
             "orphaned": self.orphaned,
             "reused": self.reused,
             "to_compute": self.to_compute,
-            "price": price
-            and {
+            "price": {
                 "source": price.source,
                 "core_hours": round(price.core_hours, 3),
                 "core_hours_p90": round(price.core_hours_p90, 3),
@@ -91,5 +94,5 @@ def plan_rule(rule: ProductRule) -> RulePlan:
     known = Product.objects.filter(rule=rule).count()
     kept = Product.objects.filter(rule=rule).exclude(condition=Condition.ORPHANED).count()
     plan.orphaned = known - kept
-    plan.price = rates_of(rule).price(plan.to_compute, plan.bytes_in)
+    plan.rates = rates_of(rule)
     return plan

@@ -103,7 +103,7 @@ def write_rule(rule: RulePlan) -> Iterator[str]:
         yield f"        {_n(count)} held: {why}"
     yield f"        {_n(rule.to_compute)} to compute, {_n(rule.reused)} known already and reused"
     price = rule.price
-    if price and rule.to_compute:
+    if rule.to_compute:
         yield (
             f"        price {_hours(price.core_hours)} core-hours ({price.source}; 9 in 10 below "
             f"{_hours(price.core_hours_p90)}), {_bytes(price.bytes_out)} written, "
@@ -124,10 +124,10 @@ def _guards(rules: list[RulePlan], steward: StewardSection) -> Iterator[str]:
             spread = _duration(rule.to_compute / rule.per_hour)
             yield f"{rule.slug}: per_hour {_n(rule.per_hour)} spreads this over {spread}"
         hours = rule.core_hours_per_day
-        if hours and rule.price and rule.price.core_hours > hours:
+        if hours and rule.price.core_hours > hours:
             spread = _duration(24 * rule.price.core_hours / hours)
             yield f"{rule.slug}: core_hours_per_day {hours:g} spreads this over {spread}"
-    total = sum(rule.price.core_hours for rule in rules if rule.price)
+    total = sum(rule.price.core_hours for rule in rules)
     if steward.core_hours_per_day and total > steward.core_hours_per_day:
         spread = _duration(24 * total / steward.core_hours_per_day)
         yield f"core_hours_per_day {steward.core_hours_per_day:g} spreads all over {spread}"

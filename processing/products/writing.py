@@ -66,5 +66,5 @@ def note_wanted(rule: ProductRule, wanted: Iterable[tuple[int, int, str]]) -> No
     """Write down what was asked for: subject, run and condition of each."""
     for subject, run, condition in wanted:
         Product.objects.filter(rule=rule, subject=subject).update(
-            wanted_run=run, condition=condition, detail=""
+            wanted_run=run, condition=condition, detail="", ordered_at=None
         )

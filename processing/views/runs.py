@@ -100,7 +100,8 @@ def show_dataset_processing(request: HttpRequest, pid: UUID) -> HttpResponse:
     visible = visible_processing_runs(request.user)
     products = Product.objects.filter(subject=dataset).select_related("rule__recipe")
     products = products.order_by("rule__slug")
-    fulfilling = visible.in_bulk([product.processing_run_id for product in products])
+    latest = {p.pk: p.wanted_run_id or p.processing_run_id for p in products}
+    fulfilling = visible.in_bulk([pk for pk in latest.values() if pk])
     is_readable = may_read(request.user, dataset)
     recipes = list_recipes() if is_readable else []
     context = {
@@ -110,7 +111,7 @@ def show_dataset_processing(request: HttpRequest, pid: UUID) -> HttpResponse:
         "recipes": [recipe for recipe in recipes if fitting_roles(recipe, dataset)],
         "maker": visible.filter(activity__generated__dataset=dataset).first(),
         "runs": visible.filter(inputs__dataset=dataset).distinct().order_by("-id")[:_RECENT_RUNS],
-        "products": [(product, fulfilling.get(product.processing_run_id)) for product in products],
+        "products": [(product, fulfilling.get(latest[product.pk] or 0)) for product in products],
         "copies": dataset.archive_copies.select_related("store").order_by("store__slug"),
     }
     template = "processing/dataset_processing.html"

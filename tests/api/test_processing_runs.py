@@ -290,7 +290,7 @@ def test_cancelling_takes_no_fields(machine_of: MachineOf, world: World) -> None
 
 def a_product(world: World, slug: str, subject: Dataset, **fields: Any) -> Product:
     rule, _ = ProductRule.objects.get_or_create(
-        slug=slug, defaults={"recipe": a_recipe(), "subject": "scan", "keep": "newest"}
+        slug=slug, defaults={"recipe": a_recipe(), "subject": "scan", "keep": "fresh"}
     )
     return Product.objects.create(rule=rule, subject=subject, **fields)
 
@@ -300,9 +300,9 @@ def test_products_say_what_a_rule_wants_and_what_became_of_it(
 ) -> None:
     run = a_result(world)
     scan = run.inputs.get(role="scan").dataset
-    a_product(world, "map", scan, processing_run=run)
+    a_product(world, "map", scan, processing_run=run, condition="fresh")
     waiting = a_dataset(world)
-    a_product(world, "zap", waiting, detail="There is no geometry for ID13.")
+    a_product(world, "zap", waiting, condition="blocked", detail="There is no geometry for ID13.")
     rows = machine_of("ines").get("/api/v1/products/").json()["results"]
     assert rows == [
         {
@@ -310,14 +310,24 @@ def test_products_say_what_a_rule_wants_and_what_became_of_it(
             "subject": str(scan.pid),
             "processing_run": str(run.uuid),
             "outputs": [str(result_of(run).pid)],
-            "blocked": "",
+            "condition": "fresh",
+            "reasons": [],
+            "detail": "",
+            "wanted_run": None,
+            "pinned_at": None,
+            "explanation": f"/api/v1/products/map/{scan.pid}/",
         },
         {
             "rule": "zap",
             "subject": str(waiting.pid),
             "processing_run": None,
             "outputs": [],
-            "blocked": "There is no geometry for ID13.",
+            "condition": "blocked",
+            "reasons": [],
+            "detail": "There is no geometry for ID13.",
+            "wanted_run": None,
+            "pinned_at": None,
+            "explanation": f"/api/v1/products/zap/{waiting.pid}/",
         },
     ]
     assert machine_of("sten").get("/api/v1/products/").json()["results"] == []

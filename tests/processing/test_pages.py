@@ -129,7 +129,9 @@ def test_a_product_that_cannot_be_made_says_why(client_of: ClientOf, world: Worl
     run = a_run(world)
     rule = ProductRule.objects.create(slug="maps", recipe=run.recipe, subject="scan", keep="all")
     scan = subject_of(run)
-    product = Product.objects.create(rule=rule, subject=scan, detail="no geometry is registered")
+    product = Product.objects.create(
+        rule=rule, subject=scan, condition="blocked", detail="no geometry is registered"
+    )
     client = client_of("ines")
     address = f"/datasets/{scan.pid}/processing/"
     assert "maps blocked no geometry is registered" in text_of(client.get(address))
