@@ -135,7 +135,7 @@ def test_a_product_that_cannot_be_made_says_why(client_of: ClientOf, world: Worl
     client = client_of("ines")
     address = f"/datasets/{scan.pid}/processing/"
     assert "maps blocked no geometry is registered" in text_of(client.get(address))
-    Product.objects.filter(pk=product.pk).update(detail="", processing_run=run)
+    Product.objects.filter(pk=product.pk).update(condition="queued", detail="", wanted_run=run)
     assert "maps queued xrd-map@1.0.0" in text_of(client.get(address))
 
 
