@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PALIMPSEST_DATA ?= $(CURDIR)/var
 
-.PHONY: demo test test-external smoke setup judges lock style types imports unit journeys docs serve bench-search bench-ingest
+.PHONY: demo test test-external smoke setup judges lock style types imports unit journeys docs serve bench-search bench-ingest bench-reconcile
 
 demo: setup
 	@$(BIN)/python -m demo
@@ -25,6 +25,10 @@ bench-search: setup
 
 bench-ingest: setup
 	@PALIMPSEST_DATA=$(CURDIR)/var/bench-ingest $(BIN)/python -m bench.ingest
+
+# N=100000 datasets of one rule by default.
+bench-reconcile: setup
+	@PALIMPSEST_DATA=$(CURDIR)/var/bench-reconcile $(BIN)/python -m bench.reconcile
 
 # As a facility runs it, behind gunicorn; docs/operating.md says what belongs before it.
 serve: setup

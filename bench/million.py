@@ -111,9 +111,9 @@ SELECT md5('file ' || id)::uuid, id, 0, 'scan_' || id || '.h5', 1000000 + id,
     md5(id::text) || md5(id::text), 'application/x-hdf5', 1,
     'p' || proposal || '/scan_' || id || '.h5' FROM plan;
 INSERT INTO catalogue_activity (id, pid, kind, title, recipe, version, run_key, key_document,
-    parameters, environment)
-SELECT id, md5('activity ' || id)::uuid, 'acquisition', 'Measured', '', '', '', '', '{}', '{}'
-FROM plan;
+    parameters, environment, resolution, configuration)
+SELECT id, md5('activity ' || id)::uuid, 'acquisition', 'Measured', '', '', '', '',
+    '{}', '{}', '{}', '' FROM plan;
 INSERT INTO catalogue_generated (activity_id, dataset_id, role) SELECT id, id, 'data' FROM plan;
 """
 

@@ -28,7 +28,8 @@ _QUANTITIES: dict[str, tuple[tuple[str, ...], float]] = {
 }
 
 _SUBJECTS = """
-SELECT d.id, d.pid, d.digest, d.title, d.size, d.start_time, d.registered_at, d.instrument_id,
+SELECT d.id, d.pid, d.digest, d.title, d.size, d.start_time,
+       CASE WHEN d.start_time IS NULL THEN d.registered_at END, d.instrument_id,
        {origins}, t.reason,
        p.id, p.condition, p.reasons, p.detail, p.desired_key, p.processing_run_id, p.wanted_run_id,
        p.pin_reason, p.pinned_at, p.ordered_at,
@@ -57,7 +58,7 @@ class Row:
     title: str
     size: int
     start_time: datetime | None
-    registered_at: datetime
+    registered_at: datetime | None  # read only where nobody knows the start
     instrument: int | None
     origins: list[int] | None
     retracted: str | None

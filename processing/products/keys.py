@@ -1,8 +1,8 @@
 """Run keys of one rule, written by the hundred thousand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from catalogue.digests import canonical_json, sha256_of_text
+from catalogue.digests import sha256_of_text
 from processing.models import ProductRule
 from processing.recipes.manifest import Manifest
 from processing.ticket import write_key_document
@@ -31,7 +31,9 @@ class KeyWriter:
         # Keys are sorted and the environment is plain hexadecimal: the first is the one.
         self._before, _, self._after = frame.partition('"inputs":{}')
 
-    def write(self, inputs: Mapping[str, Sequence[str]]) -> tuple[str, str]:
-        """Return the key document of inputs, role to digests, and its sha256."""
-        document = f'{self._before}"inputs":{canonical_json(dict(inputs))}{self._after}'
+    def write(self, inputs: Mapping[str, str]) -> tuple[str, str]:
+        """Return the key document of inputs, role to digest, and its sha256."""
+        # Roles and digests need no escaping: this is what canonical_json writes.
+        given = ",".join(f'"{role}":["{inputs[role]}"]' for role in sorted(inputs))
+        document = f'{self._before}"inputs":{{{given}}}{self._after}'
         return document, sha256_of_text(document)

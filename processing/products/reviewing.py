@@ -30,6 +30,7 @@ Condition = Product.Condition
 State = ProcessingRun.State
 
 _CHUNK = 2_000
+_FRESH = Verdict(Condition.FRESH)
 _UNDER_WAY = frozenset({State.QUEUED.value, State.RUNNING.value})
 
 
@@ -51,6 +52,8 @@ class Finding:
     def is_changed(self) -> bool:
         """Whether the product's row says anything else."""
         row = self.row
+        if self.verdict is _FRESH:
+            return False
         then = (row.condition, row.desired_key, row.processing_run, row.wanted_run, row.detail)
         now = (
             self.verdict.condition,
@@ -96,7 +99,12 @@ class Review:
         rows = read_rows(self.rule, with_origins=self._needs_origins(), only=self._only)
         chunk: list[tuple[Finding, str]] = []
         for row in rows:
-            chunk.append(self._desire(row))
+            finding, blocked = self._desire(row)
+            if self._is_settled(finding):
+                finding.processing_run, finding.verdict = row.processing_run, _FRESH
+                yield finding
+                continue
+            chunk.append((finding, blocked))
             if len(chunk) == _CHUNK:
                 yield from self._judge(chunk)
                 chunk = []
@@ -114,9 +122,23 @@ class Review:
             if found is None:
                 return Finding(row, {}, "", ""), why_nothing(role, shelf, asking)
             picked[role] = found
-        digests = {role: [one.digest] for role, one in picked.items()}
-        document, key = self._keys.write(digests | {self.rule.subject: [row.digest]})
+        digests = {role: one.digest for role, one in picked.items()}
+        digests[self.rule.subject] = row.digest
+        document, key = self._keys.write(digests)
         return Finding(row, picked, document, key), ""
+
+    def _is_settled(self, finding: Finding) -> bool:
+        """Whether nothing has happened since it was fresh: so it is with nearly all."""
+        row = finding.row
+        return (
+            row.condition == Condition.FRESH
+            and row.recorded_key == finding.desired == row.desired_key
+            and row.wanted_run is None
+            and row.activity not in self._gone
+            and row.retracted is None
+            and row.pinned_at is None
+            and not row.detail
+        )
 
     def scope_of(self, finding: Finding) -> str:
         pids = {role: [one.pid] for role, one in finding.picked.items()}
@@ -159,7 +181,7 @@ class Review:
 
     def _policy(self, row: Row) -> Policy:
         since = row.start_time or row.registered_at
-        is_old = self._oldest is not None and since < self._oldest
+        is_old = self._oldest is not None and since is not None and since < self._oldest
         return Policy(self.rule.keep, row.ordered_at is not None, is_old)
 
     def _look_up(self, findings: list[Finding]) -> dict[int, ProcessingRun]:
