@@ -70,10 +70,15 @@ def history_of_run(person: Person, run: ProcessingRun) -> Record:
     """
     if not run.is_final:
         raise ExportError(f"This processing run is {run.state}. Export it when it has ended.")
-    walk = _Walk(MOST_NODES)
     if run.activity is None:
-        return _of_failure(person, run, walk)
-    walk.take([run.activity])
+        return _of_failure(person, run, _Walk(MOST_NODES))
+    return history_of_activity(person, run.activity)
+
+
+def history_of_activity(person: Person, activity: Activity) -> Record:
+    """Record one activity with what it used and generated."""
+    walk = _Walk(MOST_NODES)
+    walk.take([activity])
     return _Telling(person, walk).tell([dataset for _, dataset, _ in walk.generated])
 
 
