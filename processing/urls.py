@@ -1,6 +1,7 @@
 from django.urls import URLPattern, path
 
 from processing import views
+from processing.api.exports import list_keys
 
 urlpatterns: list[URLPattern] = [
     path(
@@ -18,5 +19,6 @@ urlpatterns: list[URLPattern] = [
         views.cancel_processing_run,
         name="processing-run-cancel",
     ),
+    path(".well-known/palimpsest-keys.json", list_keys, name="public-keys"),
     path("ops/", views.show_operations, name="operations"),
 ]
