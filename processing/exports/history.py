@@ -1,7 +1,7 @@
 """
 Ask the database for a record: the only place of the exports that does.
 
-The walk goes back from a dataset to its raw data, generation by generation, with three
+The walk goes back from a dataset to its raw data, generation by generation, with four
 statements for each, however wide it is; what a reader may know is asked once, at the end.
 """
 
@@ -31,6 +31,7 @@ from processing.exports.record import (
 from processing.models import ProcessingRun, Recipe
 
 MOST_NODES = 2_000
+MOST_GENERATIONS = 200
 MOST_FILES = 10_000
 
 _Edge = tuple[int, int, str]  # activity, dataset, role
@@ -41,7 +42,13 @@ def operator() -> User:
     return User(username="operator", is_data_steward=True)
 
 
-def history_of(person: Person, dataset: Dataset, *, most_nodes: int = MOST_NODES) -> Record:
+def history_of(
+    person: Person,
+    dataset: Dataset,
+    *,
+    most_nodes: int = MOST_NODES,
+    most_generations: int = MOST_GENERATIONS,
+) -> Record:
     """
     Record the history of a dataset back to its raw data.
 
@@ -53,9 +60,11 @@ def history_of(person: Person, dataset: Dataset, *, most_nodes: int = MOST_NODES
         One that they may see.
     most_nodes : int
         Beyond so many datasets and activities the record ends, and says where.
+    most_generations : int
+        Nor does it go back further: each generation costs four statements.
     """
     walk = _Walk(most_nodes)
-    walk.go_back([dataset.pk])
+    walk.go_back([dataset.pk], most_generations)
     return _Telling(person, walk).tell([dataset.pk])
 
 
@@ -115,14 +124,15 @@ class _Walk:
         self.generated: list[_Edge] = []
         self.cut: set[int] = set()  # datasets behind which there is more
 
-    def go_back(self, frontier: list[int]) -> None:
+    def go_back(self, frontier: list[int], generations: int) -> None:
         """Follow datasets to what made them, until they are raw or the record is full."""
         self.datasets |= dict.fromkeys(frontier)
         while frontier:
             rows = Generated.objects.filter(dataset__in=frontier).order_by("activity_id")
             made = {row.dataset_id: row.activity_id for row in rows}
             news = [pk for pk in dict.fromkeys(made.values()) if pk not in self.activities]
-            wanted = news[: max(0, self._room)]
+            wanted = news[: max(0, self._room)] if generations else []
+            generations -= 1
             left = set(news) - set(wanted)
             self.cut |= {dataset for dataset, activity in made.items() if activity in left}
             frontier = self.take(Activity.objects.filter(pk__in=wanted).select_related("person"))

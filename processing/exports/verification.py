@@ -78,8 +78,8 @@ def _tell_change(path: Path, made: Activity, sha256: str, size: int) -> Iterator
     if expected is None:
         yield "Nothing of what was made then is registered any more."
         return
-    sizes = "the same" if size == expected.size else f"{expected.size}"
-    yield f"It has {size} bytes where {sizes} were registered as {expected.path}."
+    how_many = "as many as" if size == expected.size else f"where {expected.size}"
+    yield f"It has {size} bytes, {how_many} were registered as {expected.path}."
     yield f"Its sha256 is {sha256}, and should be {expected.sha256}."
     yield "What follows is the story of the file as it was registered."
     yield from _tell(expected)
@@ -117,7 +117,7 @@ def _tell_making(record: Record, dataset: RecordedDataset) -> Iterator[str]:
 
 
 def _tell_activity(made: RecordedActivity) -> str:
-    who = made.person.name if made.person else "Nobody by name"
+    who = made.person.name if made.person else "The facility itself"
     recipe = f"{made.recipe} {made.version}".strip() or "software that is not named"
     when = f" on {made.ended_at:%Y-%m-%d %H:%M} UTC" if made.ended_at else ""
     key = f", under run key {made.run_key}" if made.run_key else ""

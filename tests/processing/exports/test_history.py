@@ -114,6 +114,13 @@ def test_a_record_that_is_full_says_where_it_ends(world: World) -> None:
     assert not history_of(world.ines, chain.last).is_cut
 
 
+def test_a_record_goes_back_so_many_generations(world: World) -> None:
+    chain = a_chain(world)
+    record = history_of(world.ines, chain.last, most_generations=1)
+    assert [row.pid for row in record.datasets.values() if row.is_cut] == [chain.map.pid]
+    assert len(record.datasets) == 2
+
+
 def test_a_run_is_recorded_with_its_inputs_and_outputs(world: World) -> None:
     run = a_result(world)
     record = history_of_run(world.ines, run)

@@ -88,7 +88,7 @@ def test_a_changed_file_is_known_by_the_run_key_inside(world: World, tmp_path: P
     told = "\n".join(verdict.sentences)
     assert verdict.recognised is Recognised.CHANGED
     assert f"under run key {run.run_key}, and was changed since" in told
-    assert f"It has {stray.stat().st_size} bytes where {file.size} were registered" in told
+    assert f"It has {stray.stat().st_size} bytes, where {file.size} were registered" in told
     assert f"should be {file.sha256}." in told
 
 
