@@ -88,6 +88,9 @@ TYPES: dict[type[Exception], ProblemType] = {
     processing.TooMuchChangeError: ProblemType("max-change", 409, "More change than is allowed"),
     processing.ProcessingRunEndedError: ProblemType("ended", 409, "The processing run has ended"),
     processing.LeaseLostError: ProblemType("lease-lost", 409, "The attempt was taken over"),
+    processing.ExportError: ProblemType("export", 409, "There is no such export"),
+    processing.UnsignedError: ProblemType("unsigned", 404, "Unsigned"),
+    processing.SigningKeyError: ProblemType("signing-key", 500, "The signing key is wrong"),
     processing.EngineError: ProblemType("no-engine", 503, "The engine is not available"),
 }
 

@@ -106,6 +106,10 @@ PALIMPSEST_SLOTS = int(os.environ.get("PALIMPSEST_SLOTS") or 1)
 PALIMPSEST_LEASE_S = float(os.environ.get("PALIMPSEST_LEASE_S") or 60)
 PALIMPSEST_CORES = int(os.environ.get("PALIMPSEST_CORES") or os.cpu_count() or 1)
 
+# Signing what was done: the private key as PEM, and the folder or file of older public keys.
+PALIMPSEST_SIGNING_KEY = _secret("PALIMPSEST_SIGNING_KEY", PALIMPSEST_DATA / "signing-key.pem")
+PALIMPSEST_OLD_KEYS = os.environ.get("PALIMPSEST_OLD_KEYS", "")
+
 # Mail: one a day at most to a person. Without a server it is written to the log.
 PALIMPSEST_URL = os.environ.get("PALIMPSEST_URL") or "http://127.0.0.1:8000"
 _mail = urlsplit(_secret("PALIMPSEST_MAIL", PALIMPSEST_DATA / "mail-url"))

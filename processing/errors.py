@@ -13,6 +13,9 @@ What processing refuses.
     ├── ProcessingRunEndedError       an act on a run that has ended
     ├── TooMuchChangeError            facility.toml would change more than it allows itself
     ├── LeaseLostError                another worker has taken the run over
+    ├── ExportError                   a history that cannot be told, or not yet
+    ├── UnsignedError                 nobody has signed how a dataset was made
+    ├── SigningKeyError               the facility's key is none
     └── EngineError                   the engine cannot be reached
 """
 
@@ -124,6 +127,22 @@ class LeaseLostError(ProcessingError):
         self.uuid = uuid
         self.fence = fence
         super().__init__(f"Attempt {fence} of processing run {uuid} no longer holds the lease.")
+
+
+class ExportError(ProcessingError):
+    """A history that cannot be told in this form, or not yet; the reason is a sentence."""
+
+
+class UnsignedError(ProcessingError):
+    def __init__(self, pid: str) -> None:
+        self.pid = pid
+        super().__init__(
+            f"How dataset {pid} was made is unsigned. Ask the operator whether the facility signs."
+        )
+
+
+class SigningKeyError(ProcessingError):
+    """A key that cannot be read, or would be overwritten."""
 
 
 class EngineError(ProcessingError):

@@ -1,5 +1,6 @@
 from django.urls import URLPattern, path
 
+from processing.api.exports import list_keys
 from processing.views import facility, products, runs
 
 urlpatterns: list[URLPattern] = [
@@ -35,5 +36,6 @@ urlpatterns: list[URLPattern] = [
     path("facility/plan/", facility.plan_facility, name="facility-plan"),
     path("facility/rules/", facility.edit_rules, name="facility-rules"),
     path("facility/revisions/<int:number>/", facility.show_revision, name="facility-revision"),
+    path(".well-known/palimpsest-keys.json", list_keys, name="public-keys"),
     path("ops/", runs.show_operations, name="operations"),
 ]

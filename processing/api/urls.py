@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from processing.api import facility, products, views
+from processing.api import exports, facility, products, views
 
 urlpatterns: list[URLPattern] = [
     path("recipes/", views.Recipes.as_view(), name="api-recipes"),
@@ -9,6 +9,13 @@ urlpatterns: list[URLPattern] = [
     path("processing-runs/<str:uuid>/", views.OneProcessingRun.as_view(), name="api-run"),
     path("processing-runs/<str:uuid>/log/", views.Log.as_view(), name="api-run-log"),
     path("processing-runs/<str:uuid>/cancel/", views.Cancel.as_view(), name="api-run-cancel"),
+    path("processing-runs/<str:uuid>/crate/", exports.RunCrate.as_view(), name="api-run-crate"),
+    path(
+        "datasets/<str:pid>/provenance/",
+        exports.DatasetProvenance.as_view(),
+        name="api-dataset-provenance",
+    ),
+    path("datasets/<str:pid>/crate/", exports.DatasetCrate.as_view(), name="api-dataset-crate"),
     path("products/", products.Products.as_view(), name="api-products"),
     path("products/<str:rule>/<str:pid>/", products.OneProduct.as_view(), name="api-product"),
     path("facility/", facility.Facility.as_view(), name="api-facility"),

@@ -125,6 +125,11 @@ class Workspace:
     def log(self, text: str) -> None:
         self.emit(LogLine(text=text))
 
+    @property
+    def date(self) -> str:
+        """The run's clock as text, to the second; empty outside a processing run."""
+        return self.now.isoformat(timespec="seconds") if self.run_key else ""
+
     def warn(self, text: str) -> None:
         """Tell the reader of the result something that does not stop it."""
         self.warnings.append(text)

@@ -32,10 +32,11 @@ from processing.science.frames import (
     read_mask,
     sum_sample,
 )
-from processing.science.map_file import Axis, MapAxes, MapFile, Provenance, create_map
+from processing.science.map_file import Axis, MapAxes, MapFile, create_map
 from processing.science.nexus import Readings
 from processing.science.pictures import draw_map, draw_pattern
 from processing.science.poni import NATIVE_ORIENTATION, Poni, detector_shape, read_poni
+from processing.science.process import Provenance
 from processing.science.raster import (
     Raster,
     axis_of,
@@ -393,6 +394,7 @@ def _describe(
     return Provenance(
         program=work.recipe or xrd_map.manifest.name,
         version=work.version or xrd_map.manifest.version,
+        date=work.date,
         run_key=work.run_key,
         key_document=work.key_document,
         inputs={role: given.digest for role, given in inputs.items() if given is not None},

@@ -5,10 +5,9 @@ It is layout and nothing else: ``/entry/map`` as the map viewer reads it, patter
 frames, and how it was made. Equal contents give equal bytes, so no clock is looked at.
 """
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from processing.science.diffraction import Pattern
 from processing.science.nexus import Readings
+from processing.science.process import Provenance, write_process
 
 PLANES_BYTES = 2**26
 MAX_FAST_CHUNK = 50
@@ -40,36 +40,6 @@ class MapAxes:
     x: Axis
     q: Axis
     has_errors: bool = True
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """
-    How a file was made, without anything that differs between equal runs.
-
-    Attributes
-    ----------
-    program, version : str
-        Name and version of the recipe.
-    run_key : str
-        sha256 of the key document, empty outside a processing run.
-    key_document : str
-        Canonical JSON of what the result depends on.
-    inputs : mapping
-        Role to sha256 of its content.
-    parameters : mapping
-        Name to value and unit.
-    decided : mapping
-        What the recipe found out where it was not told, for the configuration.
-    """
-
-    program: str
-    version: str
-    run_key: str = ""
-    key_document: str = ""
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    parameters: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
-    decided: Mapping[str, Any] = field(default_factory=dict)
 
 
 class MapFile:
@@ -233,27 +203,8 @@ class MapFile:
         poni_text : str
             The geometry as it was given.
         """
-        process = _group(self._entry, "process", "NXprocess")
-        process["program"] = made.program
-        process["version"] = made.version
-        process["sequence_index"] = 1
-        if made.run_key:
-            process["identifier_run_key"] = made.run_key
-        for role, digest in sorted(made.inputs.items()):
-            if digest:
-                process[f"identifier_input_{role}"] = digest
-        parameters = _group(process, "parameters", "NXparameters")
-        for name, (value, unit) in sorted(made.parameters.items()):
-            written = parameters.create_dataset(name, data=_as_stored(value))
-            if unit:
-                written.attrs["units"] = unit
-        configuration = {name: value for name, (value, _) in made.parameters.items()}
-        configuration |= {"shape": self.shape[:2], **made.decided}
-        text = json.dumps(configuration, sort_keys=True, indent=1, allow_nan=False)
-        _note(process, "configuration", "application/json", text)
-        _note(process, "geometry", "text/plain", poni_text)
-        if made.key_document:
-            _note(process, "key_document", "application/json", made.key_document)
+        made = replace(made, decided={"shape": self.shape[:2], **made.decided})
+        write_process(self._entry, made, {"geometry": ("text/plain", poni_text)})
 
     def _create(
         self, name: str, shape: tuple[int, ...], chunk: tuple[int, ...], *, units: str
@@ -292,14 +243,3 @@ def _group(parent: h5py.Group, name: str, nx_class: str, **attributes: Any) -> h
     for key, value in attributes.items():
         group.attrs[key] = value
     return group
-
-
-def _note(parent: h5py.Group, name: str, media_type: str, text: str) -> None:
-    note = _group(parent, name, "NXnote")
-    note["type"] = media_type
-    note["data"] = text
-
-
-def _as_stored(value: Any) -> Any:
-    """HDF5 has no null: an absent choice is stored as the word."""
-    return "none" if value is None else value

@@ -229,6 +229,11 @@ DOORS = [
     Door("REST", "page", ("api-dataset",), _get("/api/v1/datasets/{pid}/")),
     Door("REST access", "page", ("api-access",), _get("/api/v1/datasets/{pid}/access/")),
     Door("REST lineage", "page", ("api-dataset-lineage",), _get("/api/v1/datasets/{pid}/lineage/")),
+    Door("PROV", "page", ("api-dataset-provenance",),
+         _get("/api/v1/datasets/{pid}/provenance/")),
+    Door("crate", "page", ("api-dataset-crate",), _get("/api/v1/datasets/{pid}/crate/?data=true")),
+    Door("PROV of a product", "mention", (),
+         _shows("/api/v1/datasets/{child}/provenance/", "{pid}")),
     Door("uses", "page", (), _get("/api/v1/activities/?used={pid}")),
     Door("thumbnail", "bytes", ("dataset-thumbnail",), _get("/datasets/{pid}/thumbnail.png")),
     Door("REST thumbnail", "bytes", ("api-dataset-thumbnail",),
@@ -344,6 +349,7 @@ ELSEWHERE = {
     "processing-run-list": "test_no_list_mentions_what_is_hidden",
     "processing-run-cancel": "test_cancelling_is_for_whoever_asked_for_the_run",
     "api-runs": "test_no_list_mentions_what_is_hidden",
+    "api-run-crate": "test_a_stranger_gets_no_crate_of_a_run_that_they_cannot_see",
     "api-run-cancel": "test_a_stranger_cannot_cancel_a_run_that_they_cannot_see",
     "product-list": "test_products_are_shown_with_their_subjects_only",
     "product": "test_products_are_shown_with_their_subjects_only",
@@ -366,7 +372,7 @@ ELSEWHERE = {
 # What is the same for everybody: recipes, help, the schema, and the way in and out.
 FOR_ALL = {
     "recipe-list", "recipe", "api-recipes", "api-recipe", "search-help", "problems",
-    "api-schema", "login", "logout",
+    "api-schema", "login", "logout", "public-keys",
 }  # fmt: skip
 
 

@@ -160,6 +160,7 @@ def test_the_file_says_how_it_was_made(made: Truth, poni: Path, work: Workspace)
         process = file["entry/process"]
         assert process.attrs["NX_class"] == "NXprocess"
         assert process["program"].asstr()[()] == "xrd-map"
+        assert process["date"].asstr()[()] == work.date
         assert process["identifier_run_key"].asstr()[()] == "5" * 64
         assert process["identifier_input_scan"].asstr()[()] == "a" * 64
         assert process["identifier_input_geometry"].asstr()[()] == "b" * 64
