@@ -5,6 +5,7 @@ Level-triggered: each pass looks at everything and remembers nothing, so a stewa
 was killed costs nothing, and a second one is harmless.
 """
 
+import logging
 import re
 import shutil
 import time
@@ -18,8 +19,12 @@ from catalogue.rates import forget_idle
 from catalogue.saved_searches import run_due
 from catalogue.search.ledger import fold
 from processing.archiving import copy_due
+from processing.errors import SigningKeyError
+from processing.exports.statements import sign_due
 from processing.models import ProcessingRun
 from processing.products.keeping import Kept, keep_all
+
+_log = logging.getLogger(__name__)
 
 State = ProcessingRun.State
 
@@ -35,12 +40,14 @@ class Pass:
     products: Kept
     copied: int = 0
     opened: int = 0
+    signed: int = 0
 
 
 def reconcile() -> Pass:
     """Bring products and archive one step nearer to what is declared."""
     done = Pass(keep_all())
     done.copied = copy_due()
+    done.signed = _sign()
     done.opened = keep_up().opened
     fold()
     forget_idle()
@@ -48,6 +55,15 @@ def reconcile() -> Pass:
         run_due()
     clear_staging()
     return done
+
+
+def _sign() -> int:
+    """Sign what was done; a broken key must not keep products from being kept."""
+    try:
+        return sign_due()
+    except SigningKeyError as error:
+        _log.error("Nothing is signed: %s", error)
+        return 0
 
 
 def clear_staging() -> int:

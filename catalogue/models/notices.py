@@ -63,6 +63,7 @@ class Notice(models.Model):
         REQUEST = "request", "somebody asks"
         DECISION = "decision", "a decision"
         MATCH = "match", "a saved search"
+        FAILED = "failed", "a product failed"
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     person = models.ForeignKey(User, models.CASCADE, related_name="notices")

@@ -6,6 +6,7 @@ from processing.archiving import request_copies
 from processing.models import Configuration, Product, ProductRule
 from processing.products.launching import launch
 from processing.products.reviewing import Finding, Review
+from processing.products.telling import tell_failures
 from processing.products.writing import note_orphans, write
 
 Condition = Product.Condition
@@ -43,6 +44,7 @@ def keep(rule: ProductRule, configuration: Configuration | None, done: Kept) -> 
     review = Review(rule)
     changed: list[Finding] = []
     due: list[Finding] = []
+    failed: list[Finding] = []
     for finding in review.findings():
         done.wanted += 1
         done.blocked += finding.verdict.condition == Condition.BLOCKED
@@ -52,11 +54,14 @@ def keep(rule: ProductRule, configuration: Configuration | None, done: Kept) -> 
         if finding.is_changed:
             changed.append(finding)
             done.changed += 1
+            if finding.verdict.condition == Condition.FAILED:
+                failed.append(finding)
         if len(changed) == _CHUNK:
             write(rule, changed)
             changed = []
     write(rule, changed)
     done.changed += note_orphans(rule)
+    tell_failures(rule, failed, configuration)
     done.submitted += launch(review, due, configuration)
     if rule.archive is not None:
         request_copies(rule)

@@ -8,9 +8,24 @@ from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError, connection
 
 from catalogue.watching import Watcher
+from processing.declaration.sections import read_duration
+from processing.models import Configuration
 from processing.steward import reconcile
 
 _log = logging.getLogger(__name__)
+
+
+_INTERVAL_S = 2.0  # until somebody declares one
+
+
+def _declared_interval() -> float:
+    """Return the seconds between passes; while the database is away, the usual ones."""
+    try:
+        latest = Configuration.objects.first()
+    except (OperationalError, InterfaceError):
+        return _INTERVAL_S
+    declared = latest.steward.get("interval") if latest else None
+    return float(read_duration(declared)) if declared else _INTERVAL_S
 
 
 class Command(BaseCommand):
@@ -18,14 +33,18 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="one pass, then stop")
-        parser.add_argument("--interval", type=float, default=2.0, help="seconds between passes")
+        parser.add_argument(
+            "--interval", type=float, help="seconds between passes; else facility.toml says"
+        )
         parser.add_argument(
             "--no-watch",
             action="store_true",
             help="leave new data to manage.py watch, on a machine that sees them better",
         )
 
-    def handle(self, *_: Any, once: bool, interval: float, no_watch: bool, **__: Any) -> None:
+    def handle(
+        self, *_: Any, once: bool, interval: float | None, no_watch: bool, **__: Any
+    ) -> None:
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
@@ -38,7 +57,7 @@ class Command(BaseCommand):
         finally:
             watcher.stop()
 
-    def _reconcile(self, stopping: threading.Event, interval: float, *, once: bool) -> None:
+    def _reconcile(self, stopping: threading.Event, interval: float | None, *, once: bool) -> None:
         while not stopping.is_set():
             try:
                 done = reconcile()
@@ -53,4 +72,4 @@ class Command(BaseCommand):
                         f"{done.products.blocked} blocked, {done.copied} datasets archived"
                     )
                     return
-            stopping.wait(interval)
+            stopping.wait(interval if interval is not None else _declared_interval())
