@@ -23,6 +23,7 @@ from typing import Any, TextIO
 from catalogue.errors import RefusedFileError
 from catalogue.hdf5 import check_dataset
 from catalogue.storage.local import hash_file
+from processing.recipes import declared
 from processing.recipes.base import (
     Input,
     Inputs,
@@ -33,6 +34,7 @@ from processing.recipes.base import (
     working_in,
 )
 from processing.recipes.comparison import content_digest
+from processing.recipes.declared import DeclaredRecipe
 from processing.recipes.manifest import Manifest
 from processing.ticket import (
     Event,
@@ -137,10 +139,20 @@ def _execute(ticket: Ticket, emit: Callable[[Event], None]) -> Outcome:
     return _collect(recipe.manifest, work, _by_role(recipe.manifest, result))
 
 
-def _load(ticket: Ticket) -> Recipe:
+def _load(ticket: Ticket) -> Recipe | DeclaredRecipe:
     """Import the recipe, and see that its packages are those of the run key."""
-    module, _, name = ticket.entry.partition(":")
-    recipe: Recipe = getattr(importlib.import_module(module), name)
+    recipe: Recipe | DeclaredRecipe
+    if ticket.manifest_file:
+        recipe = declared.load(Path(ticket.manifest_file))
+    else:
+        module, _, name = ticket.entry.partition(":")
+        recipe = getattr(importlib.import_module(module), name)
+    if ticket.manifest_digest not in {"", recipe.manifest.digest}:
+        message = (
+            "The manifest of this recipe has changed since it was registered. Its author raises "
+            "the version, or the operator puts the old file back."
+        )
+        raise _StopError(Failure(reason="environment", code="environment-changed", message=message))
     if recipe.manifest.environment.digest != ticket.environment:
         found = ", ".join(f"{n} {v}" for n, v in recipe.manifest.environment.packages.items())
         raise _StopError(

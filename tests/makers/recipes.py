@@ -6,11 +6,19 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from processing.recipes.base import Input, Output, RecipeError, recipe, workspace
+from processing.recipes.base import (
+    Input,
+    Inputs,
+    OrderedInputs,
+    Output,
+    RecipeError,
+    recipe,
+    workspace,
+)
 
 Scan = Input[Literal["nexus-scan"]]
 Copied = Output[Literal["copy"]]
@@ -90,3 +98,37 @@ def misbehave(scan: Scan, *, how: str) -> Copied:
     result.write_bytes(b"done")
     WAYS[how](result)
     return result
+
+
+class Delivered(NamedTuple):
+    """Two outputs, of which the second may be left out."""
+
+    joined: Output[Literal["copy"]]
+    report: Output[Literal["report"]] | None
+
+
+@recipe("join-scans", version="1.0.0", environment=["numpy"], walltime_s=60)
+def join_scans(
+    scans: Annotated[Inputs[Literal["nexus-scan"]], Field(description="Any number of scans")],
+    dark: OrderedInputs[Literal["dark"]] = OrderedInputs(),
+    *,
+    report: bool = True,
+) -> Delivered:
+    """Put scans behind each other."""
+    work = workspace()
+    joined = work.output("joined.bin")
+    joined.write_bytes(b"|".join(scan.file.read_bytes() for scan in (*scans, *dark)))
+    work.output("index.txt", role="joined").write_text(f"{len(scans)} scans")
+    if not report:
+        return Delivered(joined, None)
+    told = work.output("report.txt")
+    told.write_text(work.now.isoformat())
+    return Delivered(joined, told)
+
+
+@join_scans.estimate
+def price_of_join(sizes: dict[str, list[int]], parameters: dict[str, Any]) -> tuple[float, int]:
+    """A core copies 100 MB/s."""
+    if not parameters["report"]:
+        raise ValueError("nothing is known of this")
+    return sum(sizes["scans"]) / 1e8, sum(sizes["scans"])
