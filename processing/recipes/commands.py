@@ -60,7 +60,7 @@ def check(manifest: Manifest, _folder: Path) -> None:
         raise RecipeDefinitionError(manifest.name, reason)
 
 
-def read_parameters(_notebook: str, _folder: Path) -> dict[str, dict[str, Any]]:
+def read_parameters(_draft: Manifest, _folder: Path) -> dict[str, dict[str, Any]]:
     """Return none: what a manifest does not describe, a command does not take."""
     return {}
 

@@ -71,10 +71,10 @@ class _Declared(Document):
 class Kind(Protocol):
     """What commands and notebooks have in common."""
 
-    def check(self, manifest: Manifest, folder: Path) -> None:
+    def check(self, manifest: Manifest, folder: Path, /) -> None:
         """Refuse what could not run, with a sentence."""
 
-    def read_parameters(self, notebook: str, folder: Path) -> dict[str, dict[str, Any]]:
+    def read_parameters(self, draft: Manifest, folder: Path, /) -> dict[str, dict[str, Any]]:
         """Return the schema of parameters that the manifest does not describe."""
 
     def identify(self, declared: Manifest, packages: tuple[str, ...], folder: Path) -> Environment:
@@ -128,7 +128,7 @@ def load(path: Path) -> DeclaredRecipe:
     kind = _kind_of(manifest)
     properties = declared.parameters
     if properties is None:
-        properties = kind.read_parameters(declared.notebook, folder)
+        properties = kind.read_parameters(manifest, folder)
     manifest = manifest.model_copy(
         update={
             "parameters": _schema(declared.name, properties),

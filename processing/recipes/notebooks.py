@@ -71,11 +71,13 @@ def check(manifest: Manifest, folder: Path) -> None:
         raise RecipeDefinitionError(manifest.name, reason)
 
 
-def read_parameters(notebook: str, folder: Path) -> dict[str, dict[str, Any]]:
+def read_parameters(draft: Manifest, folder: Path) -> dict[str, dict[str, Any]]:
     """Describe the parameters of a notebook by the values in its tagged cell."""
+    roles = {*draft.inputs, *draft.outputs}
     return {
-        name: _describe(notebook, name, told)
-        for name, told in _inspect(notebook, folder / notebook).items()
+        name: _describe(draft.name, name, told)
+        for name, told in _inspect(draft.name, folder / draft.notebook).items()
+        if name not in roles
     }
 
 
@@ -102,7 +104,7 @@ def run(manifest: Manifest, folder: Path, work: Workspace, arguments: dict[str, 
         If a cell fails, naming the cell and its error.
     """
     name = Path(manifest.notebook).name
-    source = nbformat.read(folder / manifest.notebook, as_version=4)
+    source = _read(manifest.name, folder / manifest.notebook)
     parameters = {key: arguments[key] for key in manifest.parameters["properties"]}
     for role, slot in manifest.inputs.items():
         paths = paths_of(arguments.get(role)) or ()
@@ -137,22 +139,32 @@ def run(manifest: Manifest, folder: Path, work: Workspace, arguments: dict[str, 
 
 
 def _inspect(recipe: str, path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = papermill.inspect_notebook(str(path))
-    except (OSError, PapermillException, ValueError, KeyError) as error:
-        reason = f"{path.name} cannot be read as a notebook"
-        raise RecipeDefinitionError(recipe, reason) from error
+    found: dict[str, Any] = papermill.inspect_notebook(_read(recipe, path))
     return found
 
 
-def _describe(notebook: str, name: str, told: dict[str, Any]) -> dict[str, Any]:
+def _read(recipe: str, path: Path) -> Any:
+    """Read a notebook for the one kernel there is, whatever its author's was called."""
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise RecipeDefinitionError(recipe, f"{path.name} cannot be read as a notebook") from error
+    notebook.metadata["kernelspec"] = {
+        "name": NATIVE_KERNEL_NAME,
+        "display_name": "Python",
+        "language": "python",
+    }
+    return notebook
+
+
+def _describe(recipe: str, name: str, told: dict[str, Any]) -> dict[str, Any]:
     untold = f"the value of {name} does not tell its type: describe it in the manifest"
     try:
         value = ast.literal_eval(told["default"])
     except (SyntaxError, ValueError) as error:
-        raise RecipeDefinitionError(notebook, untold) from error
+        raise RecipeDefinitionError(recipe, untold) from error
     if type(value) not in _TYPES:
-        raise RecipeDefinitionError(notebook, untold)
+        raise RecipeDefinitionError(recipe, untold)
     return {"type": _TYPES[type(value)], "default": value, "description": told["help"].strip()}
 
 
