@@ -130,6 +130,8 @@ def _execute(ticket: Ticket, emit: Callable[[Event], None]) -> Outcome:
         recipe=ticket.recipe,
         version=ticket.version,
         inputs={role: given[0].digest for role, given in inputs.items()},
+        cores=ticket.limits.cores,
+        chunk=recipe.manifest.chunk,
     )
     emit(LogLine(text=f"{ticket.recipe} {ticket.version} starts"))
     random.seed(ticket.seed)  # for libraries that ask nobody

@@ -31,15 +31,10 @@ from pydantic import ValidationError
 from processing.errors import RecipeDefinitionError
 from processing.recipes.compiling import read_signature
 from processing.recipes.environments import describe_environment
+from processing.recipes.failures import ProgramError, RecipeError
 from processing.recipes.manifest import Manifest, Preset, Source
 from processing.recipes.roles import Input, Inputs, OrderedInputs, Output
-from processing.recipes.workspace import (
-    ProgramError,
-    RecipeError,
-    Workspace,
-    working_in,
-    workspace,
-)
+from processing.recipes.workspace import Workspace, working_in, workspace
 from processing.ticket import Limits
 
 __all__ = [

@@ -15,9 +15,10 @@ from typing import Any
 from catalogue.storage.local import hash_file
 from processing.errors import RecipeDefinitionError
 from processing.recipes.environments import describe_environment
+from processing.recipes.failures import ProgramError
 from processing.recipes.manifest import Environment, Manifest
 from processing.recipes.roles import Input, Inputs
-from processing.recipes.workspace import ProgramError, Workspace
+from processing.recipes.workspace import Workspace
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 _DOCUMENT = "parameters_json"

@@ -18,8 +18,9 @@ from catalogue.storage.local import hash_file
 from processing.errors import RecipeDefinitionError
 from processing.recipes.commands import near, paths_of
 from processing.recipes.environments import describe_environment
+from processing.recipes.failures import ProgramError
 from processing.recipes.manifest import Environment, Manifest
-from processing.recipes.workspace import ProgramError, Workspace
+from processing.recipes.workspace import Workspace
 
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 _START_S = 60

@@ -1,53 +1,19 @@
-"""What a recipe may use besides its arguments, and how it gives up."""
+"""What a recipe may use besides its arguments."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
+from processing.recipes.fan_out import Executor, map_in_order, open_local
 from processing.ticket import Event, LogLine, Progress, Quantity
 
-
-class RecipeError(Exception):
-    """
-    A refusal by a recipe that its user can mend: the run ends without a retry.
-
-    Parameters
-    ----------
-    code : str
-        Stable name of the refusal, "xrd-shape".
-    message : str
-        What, where, what was expected, and what to do.
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        self.code = code
-        self.message = message
-        super().__init__(message)
-
-
-class ProgramError(Exception):
-    """
-    A command or notebook that failed by itself.
-
-    Parameters
-    ----------
-    code : str
-        Stable name of the failure, "command-failed".
-    message : str
-        Which part failed with which words, and what to do.
-    trace : str
-        What it said last.
-    """
-
-    def __init__(self, code: str, message: str, trace: str = "") -> None:
-        self.code = code
-        self.message = message
-        self.trace = trace
-        super().__init__(message)
+Item = TypeVar("Item")
+Part = TypeVar("Part")
+Whole = TypeVar("Whole")
 
 
 @dataclass
@@ -72,6 +38,9 @@ class Workspace:
     roles: dict[str, str] = field(default_factory=dict)  # file -> role, where it was said
     quantities: list[Quantity] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    cores: int = 1
+    chunk: int = 1  # items that ``map`` hands out at once
+    open_executor: Callable[[int, Callable[[Any], Any]], Executor] = open_local
 
     def output(self, name: str, role: str = "") -> Any:
         """
@@ -103,6 +72,85 @@ class Workspace:
     def quantity(self, name: str, value: float | str, unit: str | None = None) -> None:
         """State a headline number of the result."""
         self.quantities.append(Quantity(name=name, value=value, unit=unit))
+
+    @overload
+    def map(
+        self,
+        function: Callable[[Item], Part],
+        items: Iterable[Item],
+        combine: None = None,
+        *,
+        total: int | None = None,
+        stage: str = "",
+    ) -> list[Part]: ...
+
+    @overload
+    def map(
+        self,
+        function: Callable[[Item], Part],
+        items: Iterable[Item],
+        combine: Callable[[Iterator[Part]], Whole],
+        *,
+        total: int | None = None,
+        stage: str = "",
+    ) -> Whole: ...
+
+    def map(
+        self,
+        function: Callable[[Item], Part],
+        items: Iterable[Item],
+        combine: Callable[[Iterator[Part]], Whole] | None = None,
+        *,
+        total: int | None = None,
+        stage: str = "",
+    ) -> Any:
+        """
+        Compute many items at once, on the cores of the run.
+
+        Parameters
+        ----------
+        function : callable
+            Of one item, without side effects: it may run in another process, on another
+            machine, and again. A function of a module uses all cores; a closure stays
+            in threads of this process.
+        items : iterable
+            Taken from as results are handed on: a generator is never exhausted early.
+        combine : callable, optional
+            Takes the parts one by one, in the order of the items.
+        total : int, optional
+            Number of items, for the progress; known by itself of a sequence.
+        stage : str, optional
+            What the progress says is being done.
+
+        Returns
+        -------
+        list, or what combine returns
+            In the order of the items, whatever the order in which they were done.
+
+        Raises
+        ------
+        RecipeError
+            With code ``poison-item``, naming an item that fails three times.
+        """
+        if total is None and isinstance(items, Sized):
+            total = len(items)
+        executor = self.open_executor(self.cores, function)
+        try:
+            parts = self._tell_each(
+                map_in_order(executor, function, items, self.chunk), total, stage
+            )
+            return combine(parts) if combine else list(parts)
+        finally:
+            executor.close()
+
+    def _tell_each(
+        self, chunks: Iterator[list[Part]], total: int | None, stage: str
+    ) -> Iterator[Part]:
+        done = 0
+        for parts in chunks:
+            done += len(parts)
+            self.progress(done, max(done, total or 0), stage)
+            yield from parts
 
 
 _current: ContextVar[Workspace | None] = ContextVar("workspace", default=None)

@@ -5,8 +5,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 from pydantic import Field
 
@@ -107,10 +108,13 @@ class Delivered(NamedTuple):
     report: Output[Literal["report"]] | None
 
 
+NO_DARK: OrderedInputs[Literal["dark"]] = OrderedInputs()
+
+
 @recipe("join-scans", version="1.0.0", environment=["numpy"], walltime_s=60)
 def join_scans(
     scans: Annotated[Inputs[Literal["nexus-scan"]], Field(description="Any number of scans")],
-    dark: OrderedInputs[Literal["dark"]] = OrderedInputs(),
+    dark: OrderedInputs[Literal["dark"]] = NO_DARK,
     *,
     report: bool = True,
 ) -> Delivered:
@@ -132,3 +136,41 @@ def price_of_join(sizes: dict[str, list[int]], parameters: dict[str, Any]) -> tu
     if not parameters["report"]:
         raise ValueError("nothing is known of this")
     return sum(sizes["scans"]) / 1e8, sum(sizes["scans"])
+
+
+@dataclass(frozen=True)
+class Frame:
+    """An item of a fan-out: what to do with it, and where to leave traces."""
+
+    number: int
+    traces: str
+    how: str = ""
+
+
+def develop(frame: Frame) -> int:
+    """Square a number; go wrong first, or always, where the frame says so."""
+    trace = Path(frame.traces) / f"{frame.number}.{time.monotonic_ns()}"
+    trace.write_text(str(os.getpid()))
+    tries = len(list(trace.parent.glob(f"{frame.number}.*")))
+    if frame.how == "once" and tries == 1:
+        raise ValueError("the detector was asleep")
+    if frame.how == "never":
+        raise ValueError("the detector is broken")
+    if frame.how == "kill once" and tries == 1:
+        os.kill(os.getpid(), 9)
+    if frame.how == "kill":
+        os.kill(os.getpid(), 9)
+    if frame.how == "slow":
+        time.sleep(0.5)
+    return frame.number**2
+
+
+@recipe("develop-frames", version="1.0.0", environment=["numpy"], cores=2, chunk=2, walltime_s=60)
+def develop_frames(scan: Scan, *, traces: str, count: int = 6, how: str = "") -> Copied:
+    """Develop frames on two cores; the third is treated in a way of its own."""
+    work = workspace()
+    frames = (Frame(number, traces, how if number == 2 else "") for number in range(count))
+    result: Any = work.output("copy.bin")
+    squares = work.map(develop, frames, total=count, stage="developing")
+    result.write_text(" ".join(map(str, squares)))
+    return cast("Copied", result)

@@ -112,7 +112,8 @@ def test_manifests_are_read_from_files_and_folders_each_for_its_environment(
 ) -> None:
     text = (
         'manifest = 1\nname = "{name}"\nversion = "1.0.0"\ncommand = ["true", "{{output.out}}"]\n'
-        'inputs.scan = {{ contents = ["nexus-scan"] }}\npackages = {packages}\npython = "{python}"\n'
+        'inputs.scan = {{ contents = ["nexus-scan"] }}\npackages = {packages}\n'
+        'python = "{python}"\n'
         'outputs.out = {{ content = "copy", filename = "out.txt" }}\n'
     )
     (tmp_path / "a.toml").write_text(text.format(name="own", packages=[], python=""))
