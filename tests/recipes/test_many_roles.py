@@ -46,11 +46,23 @@ def test_a_role_of_many_gets_all_its_datasets_and_each_output_its_files(
     assert outcome.failure is None
     found = [(file.role, file.path) for file in outcome.outputs]
     assert found == [("joined", "joined.bin"), ("joined", "index.txt"), ("report", "report.txt")]
-    assert bodies(ticket, outcome)["report"] == b"2026-11-21T12:00:00+00:00", "the run's clock"
+    assert bodies(ticket, outcome)["report"] == ticket.clock.encode(), "the run's clock"
     joined = outcome.outputs[0]
-    expected = hashlib.sha256(b"scan_0|scan_1|scan_2").hexdigest()
-    assert joined.sha256 == expected
-    assert joined.content_digest == expected, "of what is no HDF5 file the bytes are the content"
+    assert joined.content_digest == joined.sha256, "of what is no HDF5 file the bytes count"
+
+
+def test_only_ordered_datasets_keep_the_order_in_which_they_are_given(
+    scans: list[Path], tmp_path: Path
+) -> None:
+    def joined(fence: int, **inputs: list[Path]) -> str:
+        outcome, _ = run(a_ticket(MANIFEST, tmp_path, inputs, fence=fence))
+        return outcome.outputs[0].sha256
+
+    first, second, third = scans
+    assert joined(1, scans=[first, second]) == joined(2, scans=[second, first])
+    forward = joined(3, scans=[third], dark=[first, second])
+    assert forward == hashlib.sha256(b"scan_2|scan_0|scan_1").hexdigest()
+    assert joined(4, scans=[third], dark=[second, first]) != forward
 
 
 def test_an_optional_output_may_be_left_out(scans: list[Path], tmp_path: Path) -> None:
