@@ -36,6 +36,13 @@ _RUN_TWICE = Failure(
     message="The engine has started this attempt twice. It is tried again.",
 )
 
+_NO_INTERPRETER = Failure(
+    reason="environment",
+    code="environment-changed",
+    message="The Python environment of this recipe is not on this machine. The operator installs "
+    "it again, or applies facility.toml without it.",
+)
+
 _report: TypeAdapter[Event | Outcome] = TypeAdapter(Event | Outcome)
 
 
@@ -61,6 +68,8 @@ def supervise(
         The staging folder is gone in either case.
     """
     child: _Child | None = None
+    if ticket.interpreter and not os.access(ticket.interpreter, os.X_OK):
+        return Outcome(failure=_NO_INTERPRETER)
     try:
         _clear_earlier_attempts(ticket)
         ticket.staging.parent.mkdir(exist_ok=True)  # not its parents: an unmounted disk stays away

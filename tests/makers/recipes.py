@@ -20,6 +20,7 @@ from processing.recipes.base import (
     recipe,
     workspace,
 )
+from processing.recipes.comparison import Comparison, Difference
 
 Scan = Input[Literal["nexus-scan"]]
 Copied = Output[Literal["copy"]]
@@ -174,3 +175,26 @@ def develop_frames(scan: Scan, *, traces: str, count: int = 6, how: str = "") ->
     squares = work.map(develop, frames, total=count, stage="developing")
     result.write_text(" ".join(map(str, squares)))
     return cast("Copied", result)
+
+
+@recipe("roll-dice", version="1.0.0", environment=["numpy"], walltime_s=60)
+def roll_dice(scan: Scan, *, sides: int = 6) -> Copied:
+    """Write a number that is never the same, but has as many digits."""
+    result = workspace().output("copy.bin")
+    result.write_text(f"{sides} {time.time_ns()}")
+    return result
+
+
+@roll_dice.compare
+def judge_dice(original: Path, replay: Path) -> Comparison:
+    """Only the sides of the die mean something."""
+    one, other = (path.read_text().split()[0] for path in (original, replay))
+    if one == other:
+        return Comparison("equal-within-tolerance")
+    return Comparison("different", (Difference("/", "another die", float(other) - float(one)),))
+
+
+@roll_dice.example
+def example_of_dice(folder: Path) -> dict[str, Path]:
+    (folder / "scan.bin").write_bytes(b"frames")
+    return {"scan": folder / "scan.bin"}

@@ -94,6 +94,18 @@ def test_a_run_in_the_wrong_environment_is_refused(folder: Path, tmp_path: Path)
     assert "coloursoft 2.0" in outcome.failure.message
 
 
+def test_a_run_whose_environment_is_gone_waits_for_the_operator(
+    found: Discovery, tmp_path: Path
+) -> None:
+    scan = tmp_path / "scan.bin"
+    scan.write_bytes(b"frames")
+    ticket = a_ticket(paint(found), tmp_path, {"scan": [scan]})
+    outcome, _ = run(ticket.model_copy(update={"interpreter": str(tmp_path / "bin/python")}))
+    assert outcome.failure is not None
+    assert outcome.failure.reason == "environment"
+    assert str(tmp_path) not in outcome.failure.message
+
+
 def test_hooks_are_asked_where_the_recipe_lives(found: Discovery) -> None:
     (price,) = estimate(paint(found), [Question(sizes={"scan": [1]})])
     assert price is not None

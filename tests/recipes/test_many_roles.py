@@ -6,12 +6,14 @@ from typing import Literal
 
 import pytest
 
+from processing.checking import check_recipe
 from processing.errors import RecipeDefinitionError
-from processing.recipes.asking import Question, estimate
+from processing.recipes.asking import Question, compare_by_hook, estimate
 from processing.recipes.base import Input, Output, Preset, recipe
+from processing.recipes.comparison import Comparison, Difference
 from processing.recipes.manifest import Manifest
 from tests.builders import a_manifest
-from tests.makers.recipes import copy_scan, join_scans
+from tests.makers.recipes import copy_scan, join_scans, roll_dice
 from tests.makers.tickets import a_ticket, bodies, run
 
 MANIFEST = join_scans.manifest
@@ -83,6 +85,24 @@ def test_prices_of_many_runs_come_from_one_child_and_a_bad_answer_harms_no_other
     assert second is None
     assert third is not None
     assert third.core_seconds == 0.0
+
+
+def test_the_recipes_own_measure_decides_about_a_replay(tmp_path: Path) -> None:
+    said: list[str] = []
+    assert check_recipe(roll_dice.manifest, tmp_path, said.append)
+    assert said[-1] == "Replay of copy.bin: equal within the tolerance of the manifest."
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_text("6 1")
+    other.write_text("8 1")
+    found = compare_by_hook(roll_dice.manifest, one, other)
+    assert found == Comparison("different", (Difference("/", "another die", 2.0),))
+    assert compare_by_hook(copy_scan.manifest, one, other) is None
+
+
+def test_a_hook_that_fails_is_told_with_its_words(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("")
+    with pytest.raises(RecipeDefinitionError, match="hook compare failed: IndexError"):
+        compare_by_hook(roll_dice.manifest, tmp_path / "empty", tmp_path / "empty")
 
 
 def test_a_recipe_without_the_hook_has_no_price() -> None:
