@@ -102,8 +102,8 @@ def test_a_list_is_left_out_while_its_parameter_is_null_or_its_input_absent(
         "--bins=1000",
         "--mask",
         "../inputs/mask/0/mask.edf",
-        "../inputs/dark/0/scan.bin",
-        "../inputs/dark/1/mask.edf",
+        "../inputs/dark/0/mask.edf",  # by digest: as given, scan.bin was the first
+        "../inputs/dark/1/scan.bin",
         "{x}",
     ]
 
@@ -177,7 +177,7 @@ def test_a_program_that_changed_after_its_registration_does_not_run(
         ("./scale.sh", "no-such-command", "the executable no-such-command is not on this machine"),
         ('["--bins={bins}"]', '"--bins={bins}"', "{bins} may be left out: put its words into a"),
         ('["{dark}"]', '["--d={dark}"]', "{dark} stands for several files"),
-        ('"{output.scaled}", ', "", "not told where to write: {output.scaled} is missing"),
+        ('"{output.scaled}",', "", "not told where to write: {output.scaled} is missing"),
         ('"scaled.txt"', '"../scaled.txt"', "needs a filename without folders"),
         ('"--version"', '"fail"', "./scale.sh fail does not tell a version"),
         ("bins = 10 }", "bins = 1 }", "preset coarse: bins: must be at least 10"),
