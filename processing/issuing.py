@@ -24,6 +24,10 @@ def issue_ticket(held: Claim) -> Ticket:
     inputs: dict[str, tuple[TicketInput, ...]] = {}
     for row in run.inputs.select_related("dataset"):
         inputs[row.role] = (*inputs.get(row.role, ()), _describe(row.dataset))
+    for role, given in inputs.items():
+        if not manifest.inputs[role].ordered:
+            # As in the key document: equal keys must give equal bytes.
+            inputs[role] = tuple(sorted(given, key=lambda one: one.digest))
     return Ticket(
         uuid=str(run.uuid),
         fence=held.fence,
@@ -42,8 +46,13 @@ def issue_ticket(held: Claim) -> Ticket:
             cores=min(manifest.resources.cores, settings.PALIMPSEST_CORES),
             memory_bytes=manifest.resources.memory_bytes,
             walltime_s=manifest.resources.walltime_s,
+            scratch_bytes=manifest.resources.scratch_bytes,
+            fan_out=manifest.resources.fan_out,
         ),
         content_store=content_folder(),
+        interpreter=manifest.place.interpreter,
+        manifest_file=manifest.place.manifest_file,
+        manifest_digest=manifest.digest if manifest.place.manifest_file else "",
     )
 
 

@@ -93,6 +93,8 @@ def succeed(held: Claim, outcome: Outcome) -> Activity:
     run.problem = None
     run.usage = outcome.usage.model_dump(mode="json")
     run.result_digest = sha256_of_text(canonical_json(digests))
+    contents = sorted([file.role, file.content_digest or file.sha256] for file in outcome.outputs)
+    run.content_digest = sha256_of_text(canonical_json(contents))
     run.progress_done = max(run.progress_total, 1)
     run.progress_total = max(run.progress_total, 1)
     run.save()
@@ -203,7 +205,8 @@ def _record(run: ProcessingRun, outcome: Outcome) -> ActivityRecord:
 
 def _result(role: str, content: str, subject: Dataset, outcome: Outcome) -> DerivedDataset:
     data = [file for file in outcome.outputs if file.role == role]
-    pictures = [outcome.preview] if outcome.preview else []
+    preview = outcome.preview
+    pictures = [preview] if preview and preview.role == role else []
     return DerivedDataset(
         role=role,
         content=content,

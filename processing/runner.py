@@ -10,6 +10,7 @@ recipe prints itself goes to standard error, and from there into the log.
 import errno
 import importlib
 import os
+import random
 import signal
 import sys
 import threading
@@ -17,12 +18,24 @@ import traceback
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import TextIO
+from typing import Any, TextIO
 
 from catalogue.errors import RefusedFileError
 from catalogue.hdf5 import check_dataset
 from catalogue.storage.local import hash_file
-from processing.recipes.base import Input, Recipe, RecipeError, Workspace, working_in
+from processing.recipes import declared
+from processing.recipes.base import (
+    Input,
+    Inputs,
+    ProgramError,
+    Recipe,
+    RecipeError,
+    Workspace,
+    working_in,
+)
+from processing.recipes.comparison import content_digest
+from processing.recipes.declared import DeclaredRecipe
+from processing.recipes.manifest import Manifest
 from processing.ticket import (
     Event,
     Failure,
@@ -91,14 +104,8 @@ def execute(ticket: Ticket, report: Callable[[str], None]) -> Outcome:
 
     try:
         return _execute(ticket, emit)
-    except _StopError as error:
-        return Outcome(failure=error.failure)
-    except RecipeError as error:
-        return Outcome(failure=Failure(reason="input", code=error.code, message=error.message))
-    except RefusedFileError as error:
-        return Outcome(failure=Failure(reason="input", code=error.code, message=str(error)))
     except Exception as error:  # noqa: BLE001 - the border: a recipe's failure is data
-        return Outcome(failure=_explain(error))
+        return Outcome(failure=_failure_of(error))
 
 
 def _execute(ticket: Ticket, emit: Callable[[Event], None]) -> Outcome:
@@ -107,9 +114,11 @@ def _execute(ticket: Ticket, emit: Callable[[Event], None]) -> Outcome:
     # HDF5 looks for relative links in the current folder too: there must be nothing.
     os.chdir(ticket.staging / "empty")
     recipe = _load(ticket)
+    slots = recipe.manifest.inputs
     inputs = {
-        role: [_lay_out(ticket, role, position, given) for position, given in enumerate(datasets)]
+        role: Inputs(_lay_out(ticket, role, place, given) for place, given in enumerate(datasets))
         for role, datasets in ticket.inputs.items()
+        if datasets
     }
     work = Workspace(
         folder=ticket.staging / "outputs",
@@ -120,19 +129,32 @@ def _execute(ticket: Ticket, emit: Callable[[Event], None]) -> Outcome:
         emit=emit,
         recipe=ticket.recipe,
         version=ticket.version,
-        inputs={role: datasets[0].digest for role, datasets in ticket.inputs.items()},
+        inputs={role: given[0].digest for role, given in inputs.items()},
+        cores=ticket.limits.cores,
+        chunk=recipe.manifest.chunk,
     )
     emit(LogLine(text=f"{ticket.recipe} {ticket.version} starts"))
-    arguments = {role: given[0] if given else None for role, given in inputs.items()}
+    random.seed(ticket.seed)  # for libraries that ask nobody
+    arguments = {role: given if slots[role].many else given[0] for role, given in inputs.items()}
     with working_in(work):
         result = recipe(**arguments, **_as_arguments(ticket))
-    return _collect(ticket, work, Path(result))
+    return _collect(recipe.manifest, work, _by_role(recipe.manifest, result))
 
 
-def _load(ticket: Ticket) -> Recipe:
+def _load(ticket: Ticket) -> Recipe | DeclaredRecipe:
     """Import the recipe, and see that its packages are those of the run key."""
-    module, _, name = ticket.entry.partition(":")
-    recipe: Recipe = getattr(importlib.import_module(module), name)
+    recipe: Recipe | DeclaredRecipe
+    if ticket.manifest_file:
+        recipe = declared.load(Path(ticket.manifest_file))
+    else:
+        module, _, name = ticket.entry.partition(":")
+        recipe = getattr(importlib.import_module(module), name)
+    if ticket.manifest_digest not in {"", recipe.manifest.digest}:
+        message = (
+            "The manifest of this recipe has changed since it was registered. Its author raises "
+            "the version, or the operator puts the old file back."
+        )
+        raise _StopError(Failure(reason="environment", code="environment-changed", message=message))
     if recipe.manifest.environment.digest != ticket.environment:
         found = ", ".join(f"{n} {v}" for n, v in recipe.manifest.environment.packages.items())
         raise _StopError(
@@ -185,27 +207,63 @@ def _as_arguments(ticket: Ticket) -> dict[str, object]:
     }
 
 
-def _collect(ticket: Ticket, work: Workspace, result: Path) -> Outcome:
+def _by_role(manifest: Manifest, result: Any) -> dict[str, str]:
+    """Return the main file of each output that a recipe has returned."""
+    if isinstance(result, tuple) and hasattr(result, "_asdict"):
+        given = result._asdict()
+    else:
+        given = result if isinstance(result, dict) else dict.fromkeys(manifest.outputs, result)
+    return {role: Path(path).name for role, path in given.items() if path is not None}
+
+
+def _collect(manifest: Manifest, work: Workspace, returned: dict[str, str]) -> Outcome:
     """State what lies in the outputs folder: what was declared, and nothing else."""
     found = {path.name for path in work.folder.iterdir()}
-    if missing := sorted({*work.declared, result.name} - found):
+    needed = {role for role, slot in manifest.outputs.items() if not slot.optional}
+    if lacking := sorted(needed - set(returned)):
+        raise _StopError(_bad_output("output-missing", f"returned no {', '.join(lacking)}"))
+    if missing := sorted({*work.declared, *returned.values()} - found):
         raise _StopError(_bad_output("output-missing", f"did not write {', '.join(missing)}"))
     if undeclared := sorted(found - set(work.declared)):
         what = f"wrote {', '.join(undeclared)} without declaring it"
         raise _StopError(_bad_output("output-undeclared", what))
-    (role,) = ticket.outputs
-    names = dict.fromkeys(name for name in work.declared if name != "preview.png")
+    first = next(iter(returned), next(iter(manifest.outputs)))
+    roles = {name: role for role, name in returned.items()} | work.roles
+    files = [
+        _describe(work.folder / name, roles.get(name, first), manifest.volatile)
+        for name in dict.fromkeys(work.declared)
+        if name != "preview.png"
+    ]
+    preview = OutputFile(role=first, path="preview.png") if "preview.png" in found else None
     return Outcome(
-        outputs=tuple(OutputFile(role=role, path=name) for name in names),
-        preview=OutputFile(role=role, path="preview.png") if "preview.png" in found else None,
+        outputs=tuple(files),
+        preview=preview,
         quantities=tuple(work.quantities),
         warnings=tuple(work.warnings),
     )
 
 
+def _describe(path: Path, role: str, volatile: tuple[str, ...]) -> OutputFile:
+    is_plain = path.is_file() and not path.is_symlink()  # else the supervisor refuses it
+    digest = content_digest(path, volatile) if is_plain else ""
+    return OutputFile(role=role, path=path.name, content_digest=digest)
+
+
 def _bad_output(code: str, what: str) -> Failure:
     message = f"The recipe {what}. Tell its author; the input is not at fault."
     return Failure(reason="output", code=code, message=message)
+
+
+def _failure_of(error: Exception) -> Failure:
+    """Say whose fault it is."""
+    if isinstance(error, _StopError):
+        return error.failure
+    if isinstance(error, RecipeError | RefusedFileError):
+        return Failure(reason="input", code=error.code, message=str(error))
+    if isinstance(error, ProgramError):
+        trace = error.trace
+        return Failure(reason="recipe", code=error.code, message=error.message, traceback=trace)
+    return _explain(error)
 
 
 def _explain(error: Exception) -> Failure:

@@ -293,7 +293,9 @@ def key_of(recipe: Recipe, inputs: Inputs, parameters: JsonObject) -> tuple[str,
         recipe=recipe.name,
         version=recipe.version,
         inputs={
-            role: sorted(dataset.digest for dataset in datasets)
+            role: [dataset.digest for dataset in datasets]
+            if manifest.inputs[role].ordered
+            else sorted(dataset.digest for dataset in datasets)
             for role, datasets in inputs.items()
             if datasets
         },

@@ -6,9 +6,16 @@ has the recipe's packages and sees the stores can execute a run.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from catalogue.digests import canonical_json
 
@@ -46,11 +53,30 @@ def write_key_document(
     )
 
 
-class _Document(BaseModel):
+class Document(BaseModel):
+    """
+    A JSON document that others keep and read again years later.
+
+    ``later`` names the fields that came after the first release: at their default they
+    are left out, so that what was written before keeps its digest.
+    """
+
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    later: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _leave_out_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        written: dict[str, Any] = write(self)
+        return {
+            name: value
+            for name, value in written.items()
+            if name not in self.later
+            or getattr(self, name) != fields[name].get_default(call_default_factory=True)
+        }
 
 
-class TicketFile(_Document):
+class TicketFile(Document):
     """
     One input file: its registered relative name and where its bytes are.
 
@@ -65,7 +91,7 @@ class TicketFile(_Document):
     modified_ns: int | None = None
 
 
-class TicketInput(_Document):
+class TicketInput(Document):
     """The datasets given to one role, in order; ``digest`` as in the key document."""
 
     pid: str
@@ -74,19 +100,34 @@ class TicketInput(_Document):
     files: tuple[TicketFile, ...]
 
 
-class Limits(_Document):
+class Limits(Document):
+    """
+    What a run may use.
+
+    ``scratch_bytes`` must be free on the disk before it starts. ``fan_out`` is the
+    number of cores of other machines that ``work.map`` may use besides the run's own.
+    """
+
+    later = frozenset({"scratch_bytes", "fan_out"})
+
     cores: int = Field(default=1, ge=1)
     memory_bytes: int = Field(default=2**31, gt=0)
     walltime_s: float = Field(default=1800.0, gt=0)
+    scratch_bytes: int = Field(default=0, ge=0)
+    fan_out: int = Field(default=0, ge=0)
 
 
-class Ticket(_Document):
+class Ticket(Document):
     """
     Everything an attempt needs; it carries no secret.
 
     ``clock`` (ISO 8601, UTC) and ``seed`` are fixed when the run is queued, so that a
     replay of the same row writes the same bytes. ``content_store`` is the folder that
     holds ``staging/`` and ``store/`` on one file system.
+
+    ``interpreter`` is the Python of the recipe's environment, empty for the supervisor's
+    own. ``manifest_file`` is the TOML of a command or notebook, which must still have the
+    ``manifest_digest`` it was registered with; empty for a function.
     """
 
     uuid: str
@@ -104,6 +145,9 @@ class Ticket(_Document):
     seed: int
     limits: Limits
     content_store: Path
+    interpreter: str = ""
+    manifest_file: str = ""
+    manifest_digest: str = ""
 
     @property
     def staging(self) -> Path:
@@ -111,13 +155,13 @@ class Ticket(_Document):
         return self.content_store / "staging" / f"{self.uuid}.{self.fence}"
 
 
-class LogLine(_Document):
+class LogLine(Document):
     kind: Literal["log"] = "log"
     level: Literal["info", "warning", "error"] = "info"
     text: str
 
 
-class Progress(_Document):
+class Progress(Document):
     kind: Literal["progress"] = "progress"
     done: int
     total: int
@@ -127,7 +171,7 @@ class Progress(_Document):
 Event = LogLine | Progress
 
 
-class Quantity(_Document):
+class Quantity(Document):
     """A headline number of the result; it becomes a Parameter of the derived dataset."""
 
     name: str
@@ -135,16 +179,22 @@ class Quantity(_Document):
     unit: str | None = None
 
 
-class OutputFile(_Document):
-    """A file that a recipe has written; size and sha256 are the supervisor's finding."""
+class OutputFile(Document):
+    """
+    A file that a recipe has written; size and sha256 are the supervisor's finding.
+
+    ``content_digest`` is the runner's: equal for files that differ only in what the
+    recipe declares volatile, see ``processing.recipes.comparison``.
+    """
 
     role: str
     path: str
     size: int = 0
     sha256: str = ""
+    content_digest: str = ""
 
 
-class Failure(_Document):
+class Failure(Document):
     """
     Why an attempt brought no result.
 
@@ -161,13 +211,13 @@ class Failure(_Document):
     traceback: str = ""
 
 
-class Usage(_Document):
+class Usage(Document):
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_memory_bytes: int = 0
 
 
-class Outcome(_Document):
+class Outcome(Document):
     """What an attempt brings back: outputs, or a failure."""
 
     outputs: tuple[OutputFile, ...] = ()

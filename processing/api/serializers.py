@@ -9,18 +9,31 @@ from rest_framework import serializers
 
 from catalogue.api.paging import PageQuery
 from catalogue.api.resource import StrictSerializer
+from processing.forms.presets import list_presets
 from processing.models import ArchiveCopy, ProcessingRun, Recipe
+from processing.submission import read_manifest
 
 _LOG_LINES = 500
+
+
+class PresetSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    description = serializers.CharField()
+    parameters = serializers.DictField(help_text="Complete, with the defaults of the others.")
 
 
 class RecipeSummarySerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     version = serializers.CharField(help_text="The newest one.")
     title = serializers.CharField()
+    presets = serializers.SerializerMethodField(help_text="Parameters that belong together.")
     url = serializers.HyperlinkedIdentityField(
         view_name="api-recipe", lookup_field="name", lookup_url_kwarg="spec"
     )
+
+    @extend_schema_field(PresetSerializer(many=True))
+    def get_presets(self, row: Recipe) -> Any:
+        return PresetSerializer(list_presets(read_manifest(row)), many=True).data
 
 
 class RecipeSerializer(RecipeSummarySerializer):
@@ -34,6 +47,7 @@ class RecipeSerializer(RecipeSummarySerializer):
 
     def get_manifest(self, row: Recipe) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(row.manifest)
+        manifest.pop("place", None)  # paths of the server are nobody's business
         return manifest
 
     def get_versions(self, _: object) -> list[str]:

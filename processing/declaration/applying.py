@@ -13,6 +13,7 @@ from catalogue.errors import DeclarationError, DeclarationFault
 from catalogue.models import Store, User
 from processing.declaration.checking import check_products, find_recipe, known_instruments
 from processing.declaration.counting import RulePlan, plan_rules
+from processing.declaration.installed import discover_declared
 from processing.declaration.reading import Read, read_rules
 from processing.declaration.sections import (
     Declaration,
@@ -23,7 +24,7 @@ from processing.declaration.sections import (
 )
 from processing.errors import TooMuchChangeError
 from processing.models import Configuration, ProductRule, Recipe
-from processing.recipes.registry import Discovery, discover
+from processing.recipes.registry import Discovery
 from processing.submission import read_manifest
 
 _TURN = 0x70616C69  # one apply at a time: revisions have no gaps
@@ -59,7 +60,7 @@ def apply(
     TooMuchChangeError
         If it would change more than it allows itself.
     """
-    found = discover()
+    found = discover_declared(read)
     with transaction.atomic():
         known = set(Store.objects.values_list("slug", flat=True))
         changes = make_true(read, found)
@@ -150,10 +151,12 @@ def _register_recipes(found: Discovery, faults: list[DeclarationFault]) -> list[
         elif row.digest != manifest.digest:
             reason = "is registered with another manifest: its author must raise the version"
             faults.append(DeclarationFault(what, 0, reason))
-        elif read_manifest(row).environment != manifest.environment:
+        elif (known := read_manifest(row)) != manifest:
             row.manifest = document
             row.save(update_fields=["manifest"])
-            changes.append(Change("change", what, "its packages have other versions"))
+            is_moved = known.environment == manifest.environment
+            detail = "it has moved" if is_moved else "its packages have other versions"
+            changes.append(Change("change", what, detail))
     return changes
 
 
@@ -196,11 +199,17 @@ def _settings_in(declaration: SettingsSections) -> dict[str, dict[str, Any]]:
         "steward": declaration.steward.model_dump(),
         "limits": declaration.limits.model_dump(exclude_none=True),
         "notifications": declaration.notifications.model_dump(),
+        "recipes": declaration.recipes.model_dump(),
     }
 
 
 def _settings_of(row: Configuration) -> dict[str, dict[str, Any]]:
-    return {"steward": row.steward, "limits": row.limits, "notifications": row.notifications}
+    return {
+        "steward": row.steward,
+        "limits": row.limits,
+        "notifications": row.notifications,
+        "recipes": {name: value for name, value in row.recipes.items() if name != "frozen"},
+    }
 
 
 def _compare_settings(declaration: Declaration) -> list[Change]:
@@ -253,12 +262,16 @@ def _add_revision(
         source=source,
         applied_by=person,
         changes=[re.sub(r" +", " ", str(change)) for change in changes],
-        recipes={
-            rule.slug: {
-                "recipe": str(rule.recipe),
-                "environment": read_manifest(rule.recipe).environment.digest,
-            }
-            for rule in ProductRule.objects.select_related("recipe")
-        },
-        **settings,
+        **{**settings, "recipes": settings["recipes"] | {"frozen": _freeze()}},
     )
+
+
+def _freeze() -> dict[str, dict[str, str]]:
+    """State the recipe of each rule, and the packages it is run with."""
+    return {
+        rule.slug: {
+            "recipe": str(rule.recipe),
+            "environment": read_manifest(rule.recipe).environment.digest,
+        }
+        for rule in ProductRule.objects.select_related("recipe")
+    }

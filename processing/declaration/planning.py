@@ -10,11 +10,11 @@ from django.db import transaction
 from catalogue.declaration.comparing import Change
 from processing.declaration.applying import make_true
 from processing.declaration.counting import RulePlan, plan_rules
+from processing.declaration.installed import discover_declared
 from processing.declaration.reading import Read
 from processing.declaration.sections import StewardSection
 from processing.models import ProductRule
 from processing.products.judging import tell_differences
-from processing.recipes.registry import discover
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def plan(read: Read) -> Plan:
     DeclarationError
         If it would be refused.
     """
-    found = discover()
+    found = discover_declared(read)
     with transaction.atomic():
         before = _recipes()
         changes = make_true(read, found)

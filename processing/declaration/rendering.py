@@ -23,6 +23,8 @@ def render() -> str:
         document["steward"] = _without_none(latest.steward)
         document["limits"] = _without_none(latest.limits)
         document["notifications"] = latest.notifications
+        sources = {name: value for name, value in latest.recipes.items() if name != "frozen"}
+        document["recipes"] = {name: value for name, value in sources.items() if value}
     text = tomli_w.dumps(
         {name: part for name, part in document.items() if part or name == "schema"}
     )

@@ -148,12 +148,20 @@ class NotificationsSection(Section):
     failed: list[Addressee] = ["owner"]
 
 
+class RecipesSection(Section):
+    """Where recipes come from, beside the environment in which this runs."""
+
+    environments: dict[str, str] = {}  # name -> interpreter of another Python environment
+    manifests: list[str] = []  # TOML files of commands and notebooks, or folders of them
+
+
 class SettingsSections(Section):
     """The sections that have no rows of their own: a revision keeps them."""
 
     steward: StewardSection = StewardSection()
     limits: LimitsSection = LimitsSection()
     notifications: NotificationsSection = NotificationsSection()
+    recipes: RecipesSection = RecipesSection()
 
 
 class Declaration(CatalogueSections, SettingsSections):

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -21,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from catalogue.storage.content import adopt
 from catalogue.storage.local import hash_file
+from processing.recipes.environments import search_path
 from processing.ticket import Event, Failure, LogLine, Outcome, OutputFile, Ticket, Usage
 
 _POLL_S = 0.1
@@ -32,6 +34,13 @@ _RUN_TWICE = Failure(
     reason="lost",
     code="engine-lost",
     message="The engine has started this attempt twice. It is tried again.",
+)
+
+_NO_INTERPRETER = Failure(
+    reason="environment",
+    code="environment-changed",
+    message="The Python environment of this recipe is not on this machine. The operator installs "
+    "it again, or applies facility.toml without it.",
 )
 
 _report: TypeAdapter[Event | Outcome] = TypeAdapter(Event | Outcome)
@@ -59,6 +68,8 @@ def supervise(
         The staging folder is gone in either case.
     """
     child: _Child | None = None
+    if ticket.interpreter and not os.access(ticket.interpreter, os.X_OK):
+        return Outcome(failure=_NO_INTERPRETER)
     try:
         _clear_earlier_attempts(ticket)
         ticket.staging.parent.mkdir(exist_ok=True)  # not its parents: an unmounted disk stays away
@@ -92,8 +103,8 @@ class _Child:
         self.status = 0
         self._lines = 0
         self._started = time.monotonic()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "processing.runner"],
+        self._process = subprocess.Popen(  # noqa: S603 - the operator's choice, no shell
+            [ticket.interpreter or sys.executable, "-m", "processing.runner"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -220,12 +231,14 @@ def _environment(ticket: Ticket) -> dict[str, str]:
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         # The checkout, where it is not installed: the runner starts in its own folder.
-        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        "PYTHONPATH": search_path(),
         "HOME": str(ticket.staging),
         "TMPDIR": str(ticket.staging),
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
         "PYTHONHASHSEED": "0",
+        "SOURCE_DATE_EPOCH": str(int(datetime.fromisoformat(ticket.clock).timestamp())),
+        "PALIMPSEST_SEED": str(ticket.seed),
         "PYTHONUNBUFFERED": "1",
         "OMP_NUM_THREADS": cores,
         "OPENBLAS_NUM_THREADS": cores,

@@ -12,6 +12,7 @@ from catalogue.models import Dataset
 from processing.errors import RecipeInputError, RecipeParameterError
 from processing.forms.fields import draw_field
 from processing.forms.parameters import label_of, list_parameters, value_of
+from processing.forms.presets import list_presets
 from processing.models import ProcessingRun, Recipe
 from processing.recipes.manifest import InputSlot, JsonObject
 from processing.submission import (
@@ -71,6 +72,8 @@ class LaunchForm(forms.Form):
         What was sent.
     origin : ProcessingRun, optional
         Whose choices fill the form.
+    preset : str, optional
+        Name of the preset that fills the parameters; an unknown one fills nothing.
     """
 
     use_required_attribute = False
@@ -83,6 +86,7 @@ class LaunchForm(forms.Form):
         data: Any = None,
         *,
         origin: ProcessingRun | None = None,
+        preset: str = "",
     ) -> None:
         super().__init__(data)
         self.person, self.subject = person, subject
@@ -93,10 +97,14 @@ class LaunchForm(forms.Form):
             raise RecipeInputError("inputs", f"{reason}. Choose another recipe")
         self.subject_role = roles[0]
         self.texts = {text.name: text for text in list_parameters(self.manifest)}
+        self.presets = list_presets(self.manifest)
+        self.preset = next((one for one in self.presets if one.name == preset), None)
+        given = origin.parameters if origin else {}
+        given = self.preset.parameters if self.preset else given
         self._add_inputs(_given_inputs(origin))
         for name, text in self.texts.items():
             self.fields[f"parameter-{name}"] = draw_field(text)
-            self.initial[f"parameter-{name}"] = value_of(text, origin.parameters if origin else {})
+            self.initial[f"parameter-{name}"] = value_of(text, given)
         self.inputs: dict[str, list[Dataset]] = {}
         self.parameters: JsonObject = {}
 

@@ -16,145 +16,47 @@ How a plain function becomes a recipe.
         return result
 
 Positional arguments are data, keyword-only arguments are recipe parameters, the return
-annotation names the output. It stays a plain function: ``xrd_map("scan.h5", "a.poni")``
-runs in a notebook and writes into the current folder.
+annotation names the output, or several as a NamedTuple. It stays a plain function:
+``xrd_map("scan.h5", "a.poni")`` runs in a notebook and writes into the current folder.
 """
 
-import hashlib
 import inspect
 import os
-import platform
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib import metadata
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from types import UnionType
-from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
 
-from pydantic import ConfigDict, create_model
+from pydantic import ValidationError
 
 from processing.errors import RecipeDefinitionError
-from processing.recipes.manifest import Environment, InputSlot, Manifest, OutputSlot
-from processing.ticket import Event, Limits, LogLine, Progress, Quantity
+from processing.recipes.compiling import read_signature
+from processing.recipes.environments import describe_environment
+from processing.recipes.failures import ProgramError, RecipeError
+from processing.recipes.manifest import Manifest, Preset, Source
+from processing.recipes.roles import Input, Inputs, OrderedInputs, Output
+from processing.recipes.workspace import Workspace, working_in, workspace
+from processing.ticket import Limits
 
-Content = TypeVar("Content")
+__all__ = [
+    "HOOKS",
+    "Input",
+    "Inputs",
+    "OrderedInputs",
+    "Output",
+    "Preset",
+    "ProgramError",
+    "Recipe",
+    "RecipeError",
+    "Source",
+    "Workspace",
+    "recipe",
+    "working_in",
+    "workspace",
+]
 
+HOOKS = ("combine", "compare", "estimate", "example")
 
-class RecipeError(Exception):
-    """
-    A refusal by a recipe that its user can mend: the run ends without a retry.
-
-    Parameters
-    ----------
-    code : str
-        Stable name of the refusal, "xrd-shape".
-    message : str
-        What, where, what was expected, and what to do.
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        self.code = code
-        self.message = message
-        super().__init__(message)
-
-
-class Input(Generic[Content]):
-    """
-    The files of the dataset given to a role, under their registered names.
-
-    Parameters
-    ----------
-    files : iterable of Path
-        The first is the one to open; the others lie beside it as it expects them.
-    digest : str
-        sha256 that names the content, empty outside a processing run.
-    """
-
-    def __init__(self, files: Iterable[Path], digest: str = "") -> None:
-        self.files = tuple(files)
-        self.digest = digest
-
-    @property
-    def file(self) -> Path:
-        """The file to open."""
-        return self.files[0]
-
-
-class Output(Generic[Content]):
-    """In annotations: the path of a file that a recipe writes, and what it contains."""
-
-
-@dataclass
-class Workspace:
-    """
-    What a recipe may use besides its arguments.
-
-    ``now`` and ``seed`` are recorded with the run: a recipe that takes its clock and
-    its random numbers from here can be replayed to identical bytes.
-    """
-
-    folder: Path
-    now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
-    seed: int = 0
-    run_key: str = ""
-    key_document: str = ""
-    emit: Callable[[Event], None] = lambda _event: None
-    recipe: str = ""
-    version: str = ""
-    inputs: dict[str, str] = field(default_factory=dict)  # role -> digest
-    declared: list[str] = field(default_factory=list)
-    quantities: list[Quantity] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    def output(self, name: str) -> Any:
-        """Return the path under which to write the output file."""
-        self.declared.append(name)
-        return self.folder / name
-
-    def preview(self) -> Path:
-        """Return the path for the PNG that pages show for this result."""
-        self.declared.append("preview.png")
-        return self.folder / "preview.png"
-
-    def progress(self, done: int, total: int, stage: str = "") -> None:
-        self.emit(Progress(done=done, total=total, stage=stage))
-
-    def log(self, text: str) -> None:
-        self.emit(LogLine(text=text))
-
-    @property
-    def date(self) -> str:
-        """The run's clock as text, to the second; empty outside a processing run."""
-        return self.now.isoformat(timespec="seconds") if self.run_key else ""
-
-    def warn(self, text: str) -> None:
-        """Tell the reader of the result something that does not stop it."""
-        self.warnings.append(text)
-        self.emit(LogLine(level="warning", text=text))
-
-    def quantity(self, name: str, value: float | str, unit: str | None = None) -> None:
-        """State a headline number of the result."""
-        self.quantities.append(Quantity(name=name, value=value, unit=unit))
-
-
-_current: ContextVar[Workspace | None] = ContextVar("workspace", default=None)
-
-
-def workspace() -> Workspace:
-    """Return the workspace of this call: take it once, threads do not inherit it."""
-    return _current.get() or Workspace(Path.cwd())
-
-
-@contextmanager
-def working_in(work: Workspace) -> Iterator[Workspace]:
-    token = _current.set(work)
-    try:
-        yield work
-    finally:
-        _current.reset(token)
+Hook = TypeVar("Hook", bound=Callable[..., Any])
 
 
 class Recipe:
@@ -163,17 +65,42 @@ class Recipe:
     def __init__(self, function: Callable[..., Any], manifest: Manifest) -> None:
         self.function = function
         self.manifest = manifest
+        self.hooks: dict[str, Callable[..., Any]] = {}
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
         self.__wrapped__ = function
 
     def __call__(self, *data: Any, **parameters: Any) -> Any:
         """Call the function; plain paths are taken as inputs."""
-        roles = list(self.manifest.inputs)
-        given = dict(zip(roles, data, strict=False))
-        given |= {role: parameters.pop(role) for role in roles if role in parameters}
-        inputs = {role: _as_input(value) for role, value in given.items()}
+        slots = self.manifest.inputs
+        given = dict(zip(slots, data, strict=False))
+        given |= {role: parameters.pop(role) for role in slots if role in parameters}
+        inputs = {
+            role: _as_inputs(value) if slots[role].many else _as_input(value)
+            for role, value in given.items()
+        }
         return self.function(**inputs, **parameters)
+
+    def estimate(self, hook: Hook) -> Hook:
+        """Foretell the price: ``(sizes, parameters) -> (core_seconds, bytes_out)``."""
+        return self._hang("estimate", hook)
+
+    def combine(self, hook: Hook) -> Hook:
+        """Put parts together in the order of their items: ``(parts) -> result``."""
+        return self._hang("combine", hook)
+
+    def compare(self, hook: Hook) -> Hook:
+        """Judge a replay by the recipe's own measure: ``(original, replay) -> Comparison``."""
+        return self._hang("compare", hook)
+
+    def example(self, hook: Hook) -> Hook:
+        """Write small inputs into a folder and name them: ``(folder) -> Example``."""
+        return self._hang("example", hook)
+
+    def _hang(self, name: str, hook: Hook) -> Hook:
+        self.hooks[name] = hook
+        self.manifest = self.manifest.model_copy(update={"hooks": tuple(sorted(self.hooks))})
+        return hook
 
 
 def _as_input(value: Any) -> Any:
@@ -184,6 +111,10 @@ def _as_input(value: Any) -> Any:
     return Input([Path(part) for part in value])
 
 
+def _as_inputs(values: Any) -> Inputs[Any]:
+    return Inputs(_as_input(value) for value in values)
+
+
 def recipe(
     name: str,
     *,
@@ -192,6 +123,16 @@ def recipe(
     cores: int = 1,
     memory: int = 2 * 2**30,
     walltime_s: float = 1800.0,
+    scratch: int = 0,
+    fan_out: int = 0,
+    chunk: int = 1,
+    deterministic: bool = True,
+    tolerance: Mapping[str, tuple[float, float]] | None = None,
+    volatile: Iterable[str] = (),
+    presets: Mapping[str, Preset] | None = None,
+    authors: Iterable[str] = (),
+    licence: str = "",
+    source: Source | None = None,
 ) -> Callable[[Callable[..., Any]], Recipe]:
     """
     Make a recipe of a typed function.
@@ -204,109 +145,62 @@ def recipe(
         MAJOR.MINOR.PATCH. Raise MINOR when results change, PATCH when they do not.
     environment : iterable of str
         Distributions whose version can change the result.
-    cores, memory, walltime_s
-        What a run may use: cores, bytes and seconds.
+    cores, memory, walltime_s, scratch, fan_out
+        What a run may use: cores, bytes, seconds, bytes of disk, cores elsewhere.
+    chunk : int
+        How many items ``work.map`` hands out at once.
+    deterministic, tolerance, volatile
+        What a replay must give: equal results at all, within which relative and
+        absolute deviation by path, and which paths mean nothing.
+    presets : mapping, optional
+        Parameters that belong together, by name.
+    authors, licence, source
+        Whose work it is, an SPDX licence, and where the code is.
 
     Raises
     ------
     RecipeDefinitionError
-        If an argument has no usable annotation.
+        If an argument has no usable annotation, or a preset is not allowed.
     """
 
     def compile_recipe(function: Callable[..., Any]) -> Recipe:
-        hints = get_type_hints(function, include_extras=True)
-        arguments = inspect.signature(function).parameters.values()
-        docstring = inspect.cleandoc(function.__doc__ or name)
-        title, _, description = docstring.partition("\n")
-        manifest = Manifest(
-            name=name,
-            version=version,
-            title=title.rstrip("."),
-            description=description.strip(),
-            entry=f"{function.__module__}:{function.__name__}",
-            inputs={
-                a.name: _input_slot(name, a, hints.get(a.name))
-                for a in arguments
-                if a.kind is not a.KEYWORD_ONLY
-            },
-            parameters=_parameter_schema(
-                name, [a for a in arguments if a.kind is a.KEYWORD_ONLY], hints
-            ),
-            outputs={
-                "result": OutputSlot(
-                    content=_content(name, "return", hints.get("return"), Output)[0]
-                )
-            },
-            resources=Limits(cores=cores, memory_bytes=memory, walltime_s=walltime_s),
-            environment=describe_environment(environment),
-        )
+        signature = read_signature(name, function)
+        title, _, description = inspect.cleandoc(function.__doc__ or name).partition("\n")
+        try:
+            manifest = Manifest(
+                name=name,
+                version=version,
+                title=title.rstrip("."),
+                description=description.strip(),
+                entry=f"{function.__module__}:{function.__name__}",
+                inputs=signature.inputs,
+                parameters=signature.parameters,
+                outputs=signature.outputs,
+                resources=Limits(
+                    cores=cores,
+                    memory_bytes=memory,
+                    walltime_s=walltime_s,
+                    scratch_bytes=scratch,
+                    fan_out=fan_out,
+                ),
+                environment=describe_environment(environment),
+                deterministic=deterministic,
+                tolerance=dict(tolerance or {}),
+                volatile=tuple(volatile),
+                chunk=chunk,
+                presets=dict(presets or {}),
+                authors=tuple(authors),
+                licence=licence,
+                source=source,
+            )
+        except ValidationError as error:
+            raise RecipeDefinitionError(name, _first_fault(error)) from error
+        manifest.check_presets()
         return Recipe(function, manifest)
 
     return compile_recipe
 
 
-def describe_environment(names: Iterable[str]) -> Environment:
-    """
-    State the declared packages as installed here, by version and RECORD.
-
-    Raises
-    ------
-    RecipeDefinitionError
-        If one of them is not installed.
-    """
-    packages: dict[str, str] = {}
-    lines = [f"python=={'.'.join(platform.python_version_tuple()[:2])}"]
-    for name in sorted(names, key=str.lower):
-        try:
-            distribution = metadata.distribution(name)
-        except metadata.PackageNotFoundError as error:
-            raise RecipeDefinitionError(name, f"package {name} is not installed") from error
-        packages[name] = distribution.version
-        record = distribution.read_text("RECORD") or ""
-        # Byte code, scripts and the installer's notes differ from folder to folder.
-        files = sorted(
-            line
-            for line in record.splitlines()
-            if ".pyc" not in line and ".dist-info/" not in line and not line.startswith("..")
-        )
-        digest = hashlib.sha256("\n".join(files).encode()).hexdigest()
-        lines.append(f"{name}=={distribution.version} {digest}")
-    return Environment(
-        packages=packages,
-        python=platform.python_version(),
-        digest=hashlib.sha256("\n".join(lines).encode()).hexdigest(),
-    )
-
-
-def _input_slot(recipe_name: str, argument: inspect.Parameter, hint: Any) -> InputSlot:
-    optional = get_origin(hint) in {Union, UnionType} and type(None) in get_args(hint)
-    if optional:
-        hint = next(part for part in get_args(hint) if part is not type(None))
-    return InputSlot(
-        contents=_content(recipe_name, argument.name, hint, Input),
-        optional=optional and argument.default is None,
-    )
-
-
-def _content(recipe_name: str, argument: str, hint: Any, outer: type) -> tuple[str, ...]:
-    if get_origin(hint) is outer and get_origin(get_args(hint)[0]) is Literal:
-        return tuple(get_args(get_args(hint)[0]))
-    raise RecipeDefinitionError(
-        recipe_name, f"{argument} must be annotated as {outer.__name__}[Literal['…']]"
-    )
-
-
-def _parameter_schema(
-    recipe_name: str, arguments: list[inspect.Parameter], hints: dict[str, Any]
-) -> dict[str, Any]:
-    for argument in arguments:
-        if argument.name not in hints:
-            raise RecipeDefinitionError(recipe_name, f"parameter {argument.name} has no annotation")
-    fields: dict[str, Any] = {
-        a.name: (hints[a.name], ... if a.default is a.empty else a.default) for a in arguments
-    }
-    config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
-    model = create_model("Parameters", __config__=config, **fields)
-    schema = model.model_json_schema()
-    schema.pop("title", None)
-    return schema
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"

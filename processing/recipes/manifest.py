@@ -1,68 +1,171 @@
 """The manifest: one JSON document per recipe version, read by all who never import it."""
 
 import math
-from typing import Any
+from typing import Annotated, Any, Self
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from catalogue.digests import canonical_json, sha256_of_text
-from processing.errors import ParameterFault, RecipeParameterError
-from processing.ticket import Limits
+from processing.errors import ParameterFault, RecipeDefinitionError, RecipeParameterError
+from processing.ticket import Document, Limits
 
 JsonObject = dict[str, JsonValue]
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class InputSlot(Document):
+    """
+    A role that takes datasets whose content is one of ``contents``.
 
+    ``many``: any number of them. ``ordered``: their order means something, else they
+    come sorted by digest.
+    """
 
-class InputSlot(_Document):
-    """A role that takes datasets whose content is one of ``contents``."""
+    later = frozenset({"ordered"})
 
     contents: tuple[str, ...]
     optional: bool = False
     many: bool = False
+    ordered: bool = False
     description: str = ""
 
 
-class OutputSlot(_Document):
+class OutputSlot(Document):
+    """
+    A role whose files become one dataset.
+
+    ``filename`` is fixed for commands and notebooks, which are told where to write.
+    """
+
+    later = frozenset({"filename", "optional", "description"})
+
     content: str
+    filename: str = ""
+    optional: bool = False
+    description: str = ""
 
 
-class Environment(_Document):
-    """The packages that a recipe declares, with versions, and their digest."""
+class Environment(Document):
+    """
+    What the result depends on besides inputs and parameters, and its digest.
+
+    ``packages`` are those that a recipe declares, with versions; ``program`` is the
+    executable or notebook with its sha256.
+    """
+
+    later = frozenset({"program"})
 
     packages: dict[str, str]
     python: str
     digest: str
+    program: dict[str, str] = {}
 
 
-class Manifest(_Document):
+class Place(Document):
+    """Where on this machine a recipe lives; never shown, and no part of any digest."""
+
+    interpreter: str = ""  # empty: that of the process which asks
+    manifest_file: str = ""  # the TOML of a command or notebook
+
+
+class Preset(Document):
+    """Parameters that belong together, under a name."""
+
+    description: str = ""
+    parameters: dict[str, JsonValue]
+
+
+class Source(Document):
+    url: str
+    commit: str = ""
+
+
+class Example(Document):
+    """
+    Inputs small enough to try a recipe with.
+
+    Role to files, relative to the manifest's folder or to the one the hook was given.
+    """
+
+    inputs: dict[str, tuple[str, ...]]
+    parameters: dict[str, JsonValue] = {}
+
+
+Tolerance = tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]]
+
+
+class Manifest(Document):
     """
     What a recipe is, takes, can be told and brings.
 
     ``parameters`` is a JSON Schema 2020-12 object without additional properties. A
     property may carry ``unit`` (shown beside its label) and ``advanced`` (folded away).
+
+    One of three says what is run: ``entry`` (``module:function``), ``command`` (words of
+    an argv; a list among them is left out while its parameter is null) or ``notebook``.
+    ``tolerance`` allows replays a relative and an absolute deviation by HDF5 path, "*"
+    for all; ``volatile`` are paths that mean nothing. ``chunk`` is the number of items
+    that ``work.map`` hands out at once. ``hooks`` names what the recipe answers besides.
     """
+
+    later = frozenset(
+        {"command", "version_command", "notebook", "deterministic", "tolerance", "volatile"}
+        | {"chunk", "hooks", "presets", "example", "authors", "licence", "source", "place"}
+    )
 
     manifest: int = 1
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{1,62}$")
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
     title: str
     description: str
-    entry: str
+    entry: str = ""
+    command: tuple[str | tuple[str, ...], ...] = ()
+    version_command: tuple[str, ...] = ()
+    notebook: str = ""
     inputs: dict[str, InputSlot]
     parameters: dict[str, Any]
     outputs: dict[str, OutputSlot]
     resources: Limits
     environment: Environment
+    deterministic: bool = True
+    tolerance: dict[str, Tolerance] = {}
+    volatile: tuple[str, ...] = ()
+    chunk: int = Field(default=1, ge=1)
+    hooks: tuple[str, ...] = ()
+    presets: dict[str, Preset] = {}
+    example: Example | None = None
+    authors: tuple[str, ...] = ()
+    licence: str = ""
+    source: Source | None = None
+    place: Place = Place()
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> Self:
+        if sum(map(bool, (self.entry, self.command, self.notebook))) != 1:
+            raise ValueError("one of entry, command and notebook must say what is run")
+        return self
 
     @property
     def digest(self) -> str:
-        """Digest of all but the environment, which changes without the recipe's doing."""
-        return sha256_of_text(canonical_json(self.model_dump(mode="json", exclude={"environment"})))
+        """Digest of all but environment and place, which change without its doing."""
+        document = self.model_dump(mode="json", exclude={"environment", "place"})
+        return sha256_of_text(canonical_json(document))
+
+    def check_presets(self) -> None:
+        """
+        See that each preset is allowed by the schema.
+
+        Raises
+        ------
+        RecipeDefinitionError
+            Naming the first preset that is not, and why.
+        """
+        for name, preset in self.presets.items():
+            try:
+                self.validate_parameters(preset.parameters)
+            except RecipeParameterError as error:
+                raise RecipeDefinitionError(self.name, f"preset {name}: {error}") from error
 
     def validate_parameters(self, given: JsonObject) -> JsonObject:
         """

@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from processing.recipes.base import Input, Output, RecipeError, Workspace, recipe, workspace
+from processing.recipes.base import (
+    Input,
+    Output,
+    Preset,
+    RecipeError,
+    Workspace,
+    recipe,
+    workspace,
+)
+from processing.recipes.xrd_map_example import write_example
 from processing.science import errors
 from processing.science.diffraction import (
     AXIS_UNITS,
@@ -64,9 +73,22 @@ PROGRESS_STEPS = 200
 
 @recipe(
     "xrd-map",
-    version="1.0.0",
+    version="1.0.1",
     environment=["pyFAI", "numpy", "h5py", "hdf5plugin", "fabio", "Pillow"],
     cores=2,
+    # float32 sums of up to some thousand pixels, in an order that pyFAI may choose.
+    tolerance={"/entry/map/*": (1e-5, 0.0)},
+    presets={
+        "quick-look": Preset(
+            description="A coarse map without corrections, to see where the sample is",
+            parameters={"bins": 200, "splitting": "no", "error_model": "none"},
+        ),
+        "powder": Preset(
+            description="Fine bins in 2θ, to compare with powder patterns",
+            parameters={"bins": 3000, "unit": "2th_deg"},
+        ),
+    },
+    licence="BSD-3-Clause",
 )
 def xrd_map(
     scan: Input[Literal["nexus-scan", "nexus", "image-series", "image"]],
@@ -197,6 +219,23 @@ def xrd_map(
                 made = _describe(work, inputs, asdict(choices) | asked, corner)
                 written.write_process(made, poni.text)
     return cast("Output[Literal['xrd-map']]", result)
+
+
+xrd_map.example(write_example)
+
+
+@xrd_map.estimate
+def estimate(sizes: dict[str, list[int]], parameters: dict[str, Any]) -> tuple[float, int]:
+    """
+    Foretell core-seconds and bytes of the map from the bytes of the scan.
+
+    A core integrates about 40 MB of compressed frames in a second; the map holds two
+    float32 (intensity and error) for each bin of each frame, of which a Pilatus or Eiger
+    packs one into some 2 MB.
+    """
+    scanned = sum(sizes["scan"])
+    frames = max(1, scanned // 2_000_000)
+    return 2.0 + scanned / 40e6, frames * int(parameters["bins"]) * 8
 
 
 @dataclass(frozen=True)

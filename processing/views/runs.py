@@ -26,6 +26,7 @@ from processing.errors import (
 )
 from processing.forms.launch import LaunchForm
 from processing.forms.parameters import ParameterText, list_parameters, value_of, write_value
+from processing.forms.presets import list_presets
 from processing.lifecycle import cancel
 from processing.models import ProcessingRun, Product, Recipe, RunInput
 from processing.operations import (
@@ -87,6 +88,7 @@ def show_recipe(request: HttpRequest, name: str) -> HttpResponse:
         "manifest": manifest,
         "inputs": sorted(manifest.inputs.items(), key=lambda item: item[1].optional),
         "parameters": [(text, write_value(text.default)) for text in list_parameters(manifest)],
+        "presets": list_presets(manifest),
         "versions": Recipe.objects.filter(name=name).order_by("-id"),
     }
     return render(request, "processing/recipe.html", context)
@@ -131,7 +133,8 @@ def launch(request: HttpRequest, pid: UUID, name: str) -> HttpResponse:
     get_readable(request.user, pid)
     origin = _origin_of(request, recipe)
     data = request.POST if request.method == "POST" else None
-    form = LaunchForm(request.user, recipe, dataset, data, origin=origin)
+    preset = request.GET.get("preset", "")
+    form = LaunchForm(request.user, recipe, dataset, data, origin=origin, preset=preset)
     if form.is_valid():
         submission = submit(request.user, recipe, form.inputs, form.parameters)
         _tell(request, submission)

@@ -10,6 +10,7 @@ import pytest
 
 from catalogue.models import Dataset
 from processing.models import ArchiveCopy, LogEntry, ProcessingRun, Product, ProductRule
+from processing.recipes.manifest import Place, Preset
 from tests.api.conftest import MachineOf
 from tests.api.results import a_result, result_of
 from tests.builders import World, a_dataset, a_manifest, a_recipe, a_run
@@ -43,6 +44,27 @@ def test_recipes_are_listed_in_their_newest_version(machine_of: MachineOf, world
     assert body["manifest"]["parameters"]["properties"]["bins"]["maximum"] == 100_000
     old = client.get("/api/v1/recipes/xrd-map@1.0.0/").json()
     assert old["manifest"]["version"] == "1.0.0"
+
+
+def test_presets_are_listed_with_all_their_values_and_no_path_of_the_server(
+    machine_of: MachineOf, world: World
+) -> None:
+    presets = {"coarse": Preset(description="A quick look", parameters={"bins": 20})}
+    place = Place(interpreter="/opt/secret/bin/python", manifest_file="/opt/secret/a.toml")
+    a_recipe(a_manifest(presets=presets, place=place))
+    client = machine_of(None)
+    (row,) = client.get("/api/v1/recipes/").json()["results"]
+    (preset,) = row["presets"]
+    assert (preset["name"], preset["description"]) == ("coarse", "A quick look")
+    assert preset["parameters"] == {
+        "bins": 20,
+        "polarization": 0.95,
+        "unit": "q_nm^-1",
+        "zigzag": False,
+    }
+    one = client.get(row["url"])
+    assert one.json()["presets"] == row["presets"]
+    assert b"secret" not in one.content
 
 
 @pytest.mark.parametrize("spec", ["sofa", "xrd-map@9.9.9", "xrd-map@", "XRD", "%00"])

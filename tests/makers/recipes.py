@@ -5,12 +5,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 from pydantic import Field
 
-from processing.recipes.base import Input, Output, RecipeError, recipe, workspace
+from processing.recipes.base import (
+    Input,
+    Inputs,
+    OrderedInputs,
+    Output,
+    RecipeError,
+    recipe,
+    workspace,
+)
+from processing.recipes.comparison import Comparison, Difference
 
 Scan = Input[Literal["nexus-scan"]]
 Copied = Output[Literal["copy"]]
@@ -90,3 +100,101 @@ def misbehave(scan: Scan, *, how: str) -> Copied:
     result.write_bytes(b"done")
     WAYS[how](result)
     return result
+
+
+class Delivered(NamedTuple):
+    """Two outputs, of which the second may be left out."""
+
+    joined: Output[Literal["copy"]]
+    report: Output[Literal["report"]] | None
+
+
+NO_DARK: OrderedInputs[Literal["dark"]] = OrderedInputs()
+
+
+@recipe("join-scans", version="1.0.0", environment=["numpy"], walltime_s=60)
+def join_scans(
+    scans: Annotated[Inputs[Literal["nexus-scan"]], Field(description="Any number of scans")],
+    dark: OrderedInputs[Literal["dark"]] = NO_DARK,
+    *,
+    report: bool = True,
+) -> Delivered:
+    """Put scans behind each other."""
+    work = workspace()
+    joined = work.output("joined.bin")
+    joined.write_bytes(b"|".join(scan.file.read_bytes() for scan in (*scans, *dark)))
+    work.output("index.txt", role="joined").write_text(f"{len(scans)} scans")
+    if not report:
+        return Delivered(joined, None)
+    told = work.output("report.txt")
+    told.write_text(work.now.isoformat())
+    return Delivered(joined, told)
+
+
+@join_scans.estimate
+def price_of_join(sizes: dict[str, list[int]], parameters: dict[str, Any]) -> tuple[float, int]:
+    """A core copies 100 MB/s."""
+    if not parameters["report"]:
+        raise ValueError("nothing is known of this")
+    return sum(sizes["scans"]) / 1e8, sum(sizes["scans"])
+
+
+@dataclass(frozen=True)
+class Frame:
+    """An item of a fan-out: what to do with it, and where to leave traces."""
+
+    number: int
+    traces: str
+    how: str = ""
+
+
+def develop(frame: Frame) -> int:
+    """Square a number; go wrong first, or always, where the frame says so."""
+    trace = Path(frame.traces) / f"{frame.number}.{time.monotonic_ns()}"
+    trace.write_text(str(os.getpid()))
+    tries = len(list(trace.parent.glob(f"{frame.number}.*")))
+    if frame.how == "once" and tries == 1:
+        raise ValueError("the detector was asleep")
+    if frame.how == "never":
+        raise ValueError("the detector is broken")
+    if frame.how == "kill once" and tries == 1:
+        os.kill(os.getpid(), 9)
+    if frame.how == "kill":
+        os.kill(os.getpid(), 9)
+    if frame.how == "slow":
+        time.sleep(0.5)
+    return frame.number**2
+
+
+@recipe("develop-frames", version="1.0.0", environment=["numpy"], cores=2, chunk=2, walltime_s=60)
+def develop_frames(scan: Scan, *, traces: str, count: int = 6, how: str = "") -> Copied:
+    """Develop frames on two cores; the third is treated in a way of its own."""
+    work = workspace()
+    frames = (Frame(number, traces, how if number == 2 else "") for number in range(count))
+    result: Any = work.output("copy.bin")
+    squares = work.map(develop, frames, total=count, stage="developing")
+    result.write_text(" ".join(map(str, squares)))
+    return cast("Copied", result)
+
+
+@recipe("roll-dice", version="1.0.0", environment=["numpy"], walltime_s=60)
+def roll_dice(scan: Scan, *, sides: int = 6) -> Copied:
+    """Write a number that is never the same, but has as many digits."""
+    result = workspace().output("copy.bin")
+    result.write_text(f"{sides} {time.time_ns()}")
+    return result
+
+
+@roll_dice.compare
+def judge_dice(original: Path, replay: Path) -> Comparison:
+    """Only the sides of the die mean something."""
+    one, other = (path.read_text().split()[0] for path in (original, replay))
+    if one == other:
+        return Comparison("equal-within-tolerance")
+    return Comparison("different", (Difference("/", "another die", float(other) - float(one)),))
+
+
+@roll_dice.example
+def example_of_dice(folder: Path) -> dict[str, Path]:
+    (folder / "scan.bin").write_bytes(b"frames")
+    return {"scan": folder / "scan.bin"}

@@ -15,6 +15,7 @@ from pytest_django import DjangoAssertNumQueries
 from catalogue.models import Dataset
 from catalogue.registration import ActivityRecord, DerivedDataset, DerivedFile, register_derived
 from processing.models import ArchiveCopy, LogEntry, ProcessingRun, Product, ProductRule
+from processing.recipes.manifest import Preset
 from tests.builders import World, a_dataset, a_manifest, a_recipe, a_run
 from tests.catalogue.closing import guarded
 
@@ -431,3 +432,33 @@ def test_an_expired_sign_in_reloads_the_page_instead_of_a_part(
     part = client_of(None).get(f"/processing-runs/{run.uuid}/", headers=HTMX)
     assert part.status_code == 401
     assert part.headers["HX-Refresh"] == "true"
+
+
+def test_a_preset_fills_the_form_and_its_values_are_to_be_seen(
+    client_of: ClientOf, world: World
+) -> None:
+    coarse = Preset(description="A quick look", parameters={"bins": 20, "zigzag": True})
+    a_recipe(a_manifest(presets={"coarse": coarse}))
+    scan = a_dataset(world)
+    geometry = a_dataset(world, content="poni", title="Geometry")
+    client = client_of("ines")
+    address = f"/datasets/{scan.pid}/process/xrd-map/"
+    plain = client.get(address)
+    assert "coarse A quick look: Bins 20, Zigzag yes" in text_of(plain)
+    assert b'value="1000"' in plain.content
+    filled = client.get(f"{address}?preset=coarse")
+    assert b'value="20"' in filled.content
+    assert b'href="?preset=coarse"' in filled.content
+    assert b'aria-current="true"' in filled.content
+    sent = {
+        "input-geometry": str(geometry.pid),
+        "parameter-bins": "20",
+        "parameter-polarization": "0.95",
+        "parameter-unit": "q_nm^-1",
+        "parameter-zigzag": "on",
+    }
+    client.post(f"{address}?preset=coarse", sent)
+    run = ProcessingRun.objects.get()
+    assert run.parameters == {"bins": 20, "polarization": 0.95, "unit": "q_nm^-1", "zigzag": True}
+    assert b'value="1000"' in client.get(f"{address}?preset=none-such").content
+    assert "coarse A quick look: Bins 20, Zigzag yes" in text_of(client.get("/recipes/xrd-map/"))

@@ -13,8 +13,10 @@ import pytest
 from PIL import Image
 
 from demo.makers.xrd import Geometry, Scan, Truth, write_image_series, write_poni, write_xrd_scan
+from processing.checking import check_recipe
 from processing.recipes.base import Input, RecipeError, Workspace, working_in
-from processing.recipes.xrd_map import xrd_map
+from processing.recipes.xrd_map import estimate, xrd_map
+from processing.recipes.xrd_map_example import write_example
 from processing.ticket import Progress
 
 SMALL = Geometry(detector="Pilatus100k")
@@ -490,3 +492,27 @@ def test_rings_of_real_silver_behenate_lie_where_they_should(
     assert work.warnings == []
     with Image.open(work.folder / "preview.png") as picture:
         assert picture.size == (640, 320)
+
+
+def test_the_recipe_holds_on_its_own_example(tmp_path: Path) -> None:
+    said: list[str] = []
+    assert check_recipe(xrd_map.manifest, tmp_path, said.append), said
+    assert said[-1] == "Replay of map.nxs: identical bytes."
+
+
+def test_the_example_shows_its_ring_where_the_geometry_says(
+    tmp_path: Path, work: Workspace
+) -> None:
+    write_example(tmp_path)
+    found = run(tmp_path / "scan.h5", tmp_path / "geometry.poni", bins=100, shape=(2, 3))
+    # 40 pixels of 0.2 mm at 0.1 m: 2θ = atan(0.08), q = 4π sin(θ) / 0.1 nm.
+    expected = 4 * math.pi * math.sin(math.atan(0.08) / 2) / 0.1
+    strongest = found["q"][np.nanargmax(found["intensity"][1, 2])]
+    assert strongest == pytest.approx(expected, abs=0.1)
+
+
+def test_a_larger_scan_costs_more() -> None:
+    sizes = [{"scan": [size], "geometry": [500]} for size in (10**8, 10**10)]
+    (cheap, small), (dear, large) = [estimate(given, {"bins": 1000}) for given in sizes]
+    assert 0 < cheap < dear
+    assert 0 < small < large

@@ -8,8 +8,8 @@ from django.db import transaction
 from catalogue.errors import DeclarationError
 from processing.declaration import read_declaration
 from processing.declaration.applying import make_true
+from processing.declaration.installed import discover_declared
 from processing.errors import RecipeDefinitionError
-from processing.recipes.registry import discover
 
 
 class Command(BaseCommand):
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         try:
             read = read_declaration(file)
             with transaction.atomic():
-                make_true(read, discover())
+                make_true(read, discover_declared(read))
                 transaction.set_rollback(True)
         except (DeclarationError, RecipeDefinitionError) as error:
             raise CommandError(f"{file.name} has faults:\n{error}") from error

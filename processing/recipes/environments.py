@@ -1,0 +1,65 @@
+"""What is installed where a recipe runs, by version and digest."""
+
+import hashlib
+import platform
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+
+from processing.errors import RecipeDefinitionError
+from processing.recipes.manifest import Environment
+
+
+def describe_environment(
+    names: Iterable[str], program: Mapping[str, str] | None = None
+) -> Environment:
+    """
+    State the declared packages as installed here, by version and RECORD.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Distributions whose version can change the result.
+    program : mapping, optional
+        What identifies an executable or a notebook.
+
+    Raises
+    ------
+    RecipeDefinitionError
+        If one of the packages is not installed.
+    """
+    packages: dict[str, str] = {}
+    lines = [f"python=={'.'.join(platform.python_version_tuple()[:2])}"]
+    for name in sorted(names, key=str.lower):
+        try:
+            distribution = metadata.distribution(name)
+        except metadata.PackageNotFoundError as error:
+            raise RecipeDefinitionError(name, f"package {name} is not installed") from error
+        packages[name] = distribution.version
+        record = distribution.read_text("RECORD") or ""
+        # Byte code, scripts and the installer's notes differ from folder to folder.
+        files = sorted(
+            line
+            for line in record.splitlines()
+            if ".pyc" not in line and ".dist-info/" not in line and not line.startswith("..")
+        )
+        digest = hashlib.sha256("\n".join(files).encode()).hexdigest()
+        lines.append(f"{name}=={distribution.version} {digest}")
+    lines += [f"{key} {value}" for key, value in sorted((program or {}).items())]
+    return Environment(
+        packages=packages,
+        python=platform.python_version(),
+        digest=hashlib.sha256("\n".join(lines).encode()).hexdigest(),
+        program=dict(program or {}),
+    )
+
+
+def search_path() -> str:
+    """
+    Return the folder that holds this package, for PYTHONPATH of another interpreter.
+
+    Empty where it is installed among other packages: these would hide the ones of the
+    other environment.
+    """
+    home = Path(__file__).resolve().parents[2]
+    return "" if home.name in {"site-packages", "dist-packages"} else str(home)
