@@ -83,6 +83,7 @@ TYPES: dict[type[Exception], ProblemType] = {
     processing.RecipeDefinitionError: ProblemType("recipe-definition", 422, "Not a valid recipe"),
     processing.RecipeParameterError: ProblemType("parameters", 422, "Parameters out of bounds"),
     processing.RecipeInputError: ProblemType("inputs", 422, "Datasets do not fit the recipe"),
+    processing.QueueQuotaError: ProblemType("queue-quota", 429, "Too many runs in the queue"),
     processing.ProcessingRunEndedError: ProblemType("ended", 409, "The processing run has ended"),
     processing.LeaseLostError: ProblemType("lease-lost", 409, "The attempt was taken over"),
     processing.EngineError: ProblemType("no-engine", 503, "The engine is not available"),

@@ -20,7 +20,7 @@ from distributed.scheduler import KilledWorker
 from pydantic import TypeAdapter
 
 from processing.engine.base import Handle
-from processing.engine.supervisor import supervise
+from processing.engine.supervisor import supervise, warm_up_runners
 from processing.errors import EngineError
 from processing.ticket import Event as RunEvent
 from processing.ticket import Failure, Outcome, Ticket
@@ -154,6 +154,7 @@ class DaskEngine:
             client = Client(self._cluster or self._scheduler, timeout=_CONNECT_S)
             # Of a scheduler that somebody else started, too.
             client.run_on_scheduler(_retry_nothing)
+            client.run(warm_up_runners)
         except (OSError, RuntimeError, ClosedClientError) as error:
             raise EngineError(
                 f"No Dask scheduler answers at {self._scheduler or 'this machine'}. Start it, or "

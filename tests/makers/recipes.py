@@ -1,6 +1,7 @@
 """Recipes for tests of the engine: real ones, run by the real runner, only small."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -89,4 +90,15 @@ def misbehave(scan: Scan, *, how: str) -> Copied:
     result = workspace().output("copy.bin")
     result.write_bytes(b"done")
     WAYS[how](result)
+    return result
+
+
+@recipe("ignore-terminate", version="1.0.0", environment=["numpy"], walltime_s=60)
+def ignore_terminate(scan: Scan) -> Copied:
+    """Answer no request to end."""
+    work = workspace()
+    result = work.output("copy.bin")
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    work.progress(0, 100)
+    time.sleep(60)
     return result

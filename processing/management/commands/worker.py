@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from processing.engine.base import Engine
 from processing.engine.dask_cluster import DaskEngine
 from processing.engine.in_process import InProcessEngine
+from processing.engine.supervisor import warm_up_runners
 from processing.errors import EngineError
 from processing.worker import Worker
 
@@ -31,5 +32,6 @@ class Command(BaseCommand):
 
     def _engine(self) -> Engine:
         if settings.PALIMPSEST_ENGINE == "in-process":
+            warm_up_runners()
             return InProcessEngine()
         return DaskEngine(settings.PALIMPSEST_SCHEDULER, settings.PALIMPSEST_SLOTS)
