@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PALIMPSEST_DATA ?= $(CURDIR)/var
 
-.PHONY: demo test test-external smoke setup judges lock style types imports unit journeys docs serve bench-search bench-ingest
+.PHONY: demo test test-external smoke setup judges lock style types imports unit journeys docs serve bench-search bench-ingest bench-overhead chaos
 
 demo: setup
 	@$(BIN)/python -m demo
@@ -25,6 +25,13 @@ bench-search: setup
 
 bench-ingest: setup
 	@PALIMPSEST_DATA=$(CURDIR)/var/bench-ingest $(BIN)/python -m bench.ingest
+
+bench-overhead: setup
+	@PALIMPSEST_DATA=$(CURDIR)/var/bench-overhead $(BIN)/python -m bench.overhead
+
+# Kills, stops, restarts and a full disk; SEED=N deals the same blows again.
+chaos: setup
+	@$(BIN)/python -m bench.chaos $(if $(SEED),--seed $(SEED)) $(if $(ENGINE),--engine $(ENGINE))
 
 # As a facility runs it, behind gunicorn; docs/operating.md says what belongs before it.
 serve: setup
