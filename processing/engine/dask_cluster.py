@@ -76,6 +76,8 @@ class DaskHandle:
             pure=False,
             retries=0,
         )
+        self._done = threading.Event()
+        self._future.add_done_callback(lambda _: self._done.set())
 
     def _take(self, stamped: tuple[float, str]) -> None:
         _, text = stamped
@@ -85,17 +87,18 @@ class DaskHandle:
             self._events.append(_event.validate_json(text))
 
     def wait(self, timeout_s: float) -> Outcome | None:
-        try:
-            self._future.result(timeout=timeout_s)
-        except TimeoutError:
+        # Not result(timeout): it may fail on its own, and asks the event loop each time.
+        if not self._done.wait(timeout_s) and self._future.status == "pending":
             return None
+        try:
+            answer = self._future.result()
         except KilledWorker:
             return self._lost("The Dask worker died under the run.")
         except (CancelledError, ClosedClientError, OSError, RuntimeError, ValueError) as error:
             return self._lost(f"The engine lost the run ({type(error).__name__}).")
         # The result may overtake the last log lines.
         self._ended.wait(_STRAGGLERS_S)
-        outcome = Outcome.model_validate_json(self._future.result())
+        outcome = Outcome.model_validate_json(answer)
         self._forget()
         return outcome
 

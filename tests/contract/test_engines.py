@@ -165,6 +165,13 @@ def test_nothing_that_a_recipe_started_outlives_it(
     assert [p for p in orphans if p.status() != psutil.STATUS_ZOMBIE] == []
 
 
+def test_what_a_recipe_has_not_flushed_is_in_its_result(
+    engine: Engine, ticket: Callable[..., Ticket]
+) -> None:
+    outcome, _ = finish(engine.submit(ticket(recipes.misbehave, how="open")))
+    assert outcome.outputs[0].sha256 == hashlib.sha256(b"all of it").hexdigest()
+
+
 def test_what_a_recipe_prints_is_log_and_breaks_no_report(
     engine: Engine, ticket: Callable[..., Ticket]
 ) -> None:

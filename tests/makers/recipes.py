@@ -69,6 +69,14 @@ def _print_rubbish(_: Any) -> None:
     sys.stdout.flush()
 
 
+def _forget_to_close(result: Path) -> None:
+    writer = result.open("wb")
+    writer.write(b"all of it")
+    _FORGOTTEN.append(writer)
+
+
+_FORGOTTEN: list[Any] = []
+
 WAYS: dict[str, Callable[[Path], object]] = {
     "refuse": _refuse,
     "raise": _raise,
@@ -78,6 +86,7 @@ WAYS: dict[str, Callable[[Path], object]] = {
     "die": lambda _: os.kill(os.getpid(), 9),
     "print": _print_rubbish,
     "secret": _print_secrets,
+    "open": _forget_to_close,
     "silent": lambda result: result.unlink(),
     "undeclared": lambda result: result.with_name("extra.bin").write_bytes(b"?"),
     "symlink": lambda result: (result.unlink(), result.symlink_to("/etc/passwd")),
