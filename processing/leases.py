@@ -25,30 +25,33 @@ _TURN = 0x636C_6169_6D  # "claim"
 _CLAIM = """
 SELECT pg_advisory_xact_lock(%(turn)s);
 WITH RECURSIVE shares AS (
-    (SELECT priority, coalesce(proposal_id, 0) AS share FROM processing_processingrun
-      WHERE state = 'queued'
-      ORDER BY priority DESC, coalesce(proposal_id, 0) DESC LIMIT 1)
+    (SELECT priority, coalesce(proposal_id, 0) AS share, id, not_before
+       FROM processing_processingrun WHERE state = 'queued'
+      ORDER BY priority, coalesce(proposal_id, 0), id LIMIT 1)
   UNION ALL
     SELECT following.* FROM shares AS s CROSS JOIN LATERAL (
-      SELECT r.priority, coalesce(r.proposal_id, 0) FROM processing_processingrun AS r
+      SELECT r.priority, coalesce(r.proposal_id, 0), r.id, r.not_before
+        FROM processing_processingrun AS r
        WHERE r.state = 'queued'
-         AND (r.priority, coalesce(r.proposal_id, 0)) < (s.priority, s.share)
-       ORDER BY r.priority DESC, coalesce(r.proposal_id, 0) DESC LIMIT 1) AS following
+         AND (r.priority, coalesce(r.proposal_id, 0)) > (s.priority, s.share)
+       ORDER BY r.priority, coalesce(r.proposal_id, 0), r.id LIMIT 1) AS following
 ), busy AS (
     SELECT coalesce(proposal_id, 0) AS share, count(*) AS runs FROM processing_processingrun
      WHERE state = 'running' GROUP BY 1
 ), quota AS (
     SELECT (SELECT (limits ->> 'runs_per_proposal')::int FROM processing_configuration
              ORDER BY number DESC LIMIT 1) AS most
-), chosen AS (
-    SELECT oldest.id FROM shares AS s LEFT JOIN busy USING (share) CROSS JOIN quota
-     CROSS JOIN LATERAL (
-      SELECT r.id FROM processing_processingrun AS r
-       WHERE r.state = 'queued' AND r.priority = s.priority
-         AND coalesce(r.proposal_id, 0) = s.share AND r.not_before <= clock_timestamp()
-       ORDER BY r.id LIMIT 1) AS oldest
+), oldest AS (
+    SELECT s.priority, coalesce(busy.runs, 0) AS runs,
+           CASE WHEN s.not_before <= clock_timestamp() THEN s.id ELSE (
+             SELECT r.id FROM processing_processingrun AS r
+              WHERE r.state = 'queued' AND r.priority = s.priority
+                AND coalesce(r.proposal_id, 0) = s.share AND r.not_before <= clock_timestamp()
+              ORDER BY r.id LIMIT 1) END AS id
+      FROM shares AS s LEFT JOIN busy USING (share) CROSS JOIN quota
      WHERE s.share = 0 OR quota.most IS NULL OR coalesce(busy.runs, 0) < quota.most
-     ORDER BY s.priority DESC, coalesce(busy.runs, 0), oldest.id LIMIT 1
+), chosen AS (
+    SELECT id FROM oldest WHERE id IS NOT NULL ORDER BY priority DESC, runs, id LIMIT 1
 )
 UPDATE processing_processingrun
    SET state = 'running', owner = %(owner)s, fence = fence + 1, attempt = attempt + 1,

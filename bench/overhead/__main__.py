@@ -37,7 +37,8 @@ def main() -> None:
 
 
 def _measure(folder: Path) -> tuple[dict[str, Any], dict[str, Any], float]:
-    from bench.overhead.ours import Ours, clean_up, floor_ms, worker  # noqa: PLC0415 - needs Django
+    from bench.overhead import claiming  # noqa: PLC0415 - needs Django, set up
+    from bench.overhead.ours import Ours, clean_up, floor_ms, worker  # noqa: PLC0415 - the same
 
     answers = []
     for engine in ("dask", "in-process"):
@@ -49,6 +50,7 @@ def _measure(folder: Path) -> tuple[dict[str, Any], dict[str, Any], float]:
         answers.append(found)
     found["reuse_ms"] = ours.measure_reuse()
     found["reuse_rest_ms"] = ours.measure_reuse_by_rest(folder)
+    found["claim"] = claiming.measure(ours.submit(-1))
     dask, in_process = answers
     return in_process, dask, floor_ms(folder)
 
@@ -73,6 +75,7 @@ def _summary(
             "calcjob": round(aiida["calcjob_ms"] / finished, 2),
         },
         "dagster_ratio": {"in_process": round(dagster["in_process_ms"] / finished, 2)},
+        "claim": ours["claim"],
         "dask": {name: value for name, value in dask.items() if name != "sums"},
         "floor_ms": floor,
         "floor_ratio": round(finished / floor, 2),
@@ -96,6 +99,8 @@ def _print_side_by_side(
         say(f"{name:20}{ours[name]:8.1f} ms   wanted {wanted}")
     say(f"{'through Dask':20}{dask['submit_finished_ms']:8.1f} ms   submit to finished")
     say(f"{'per minute':20}{ours['per_minute']:8d}      wanted 300, one worker, one slot")
+    claim = ours["claim"]
+    say(f"{'claim':20}{claim['claim_ms']:8.1f} ms   wanted 5, of {claim['queued']:,} in the queue")
     say(f"{'AiiDA calcfunction':20}{aiida['calcfunction_ms']:8.1f} ms   no process of its own")
     say(f"{'AiiDA CalcJob':20}{aiida['calcjob_ms']:8.1f} ms   polls set to 0 s")
     say(f"{'AiiDA cached':20}{aiida['cached_ms']:8.1f} ms")
