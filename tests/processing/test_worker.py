@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from catalogue.models import Dataset
@@ -25,6 +26,7 @@ from tests.makers.processes import runners_below
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 BODY = b"0123456789" * 100
+OTHER_DISK = Path("/dev/shm")  # noqa: S108 - another file system; no file is made there
 SHORT = {"PALIMPSEST_LEASE_S": "2", "PALIMPSEST_RETRY_S": "0.2"}
 
 
@@ -161,3 +163,12 @@ def test_a_lost_file_of_the_raw_store_waits_for_the_operator(
     assert run.state == "queued"
     assert "Restore it" in run.problem["message"]
     assert world.raw.root not in run.problem["message"]
+
+
+@pytest.mark.skipif(not OTHER_DISK.exists(), reason="needs a second file system")
+def test_no_worker_starts_where_staging_and_store_are_two_disks(world: World) -> None:
+    if OTHER_DISK.stat().st_dev == world.folder.stat().st_dev:
+        pytest.skip("both are one file system here")
+    Path(world.products.root, "store").symlink_to(OTHER_DISK)
+    with pytest.raises(CommandError, match="two file systems"):
+        call_command("worker")
