@@ -30,7 +30,7 @@ from processing.access import may_cancel
 from processing.bell import ring
 from processing.errors import LeaseLostError, ProcessingRunEndedError
 from processing.leases import Claim
-from processing.models import Interest, LogEntry, ProcessingRun, Product
+from processing.models import LogEntry, ProcessingRun, Product
 from processing.submission import read_manifest
 from processing.ticket import Event, Failure, LogLine, Outcome, OutputFile, Progress
 
@@ -181,9 +181,10 @@ def cancel(person: Person, run: ProcessingRun) -> bool:
     held = ProcessingRun.objects.select_for_update().get(pk=run.pk)
     if held.is_final:
         raise ProcessingRunEndedError(str(run.uuid), held.state)
-    Interest.objects.filter(processing_run=held, person_id=person.pk).delete()
-    is_wanted = held.rule_id or held.products.exists() or held.interests.exists()
+    others = held.interests.exclude(person_id=person.pk)
+    is_wanted = held.rule_id or held.products.exists() or others.exists()
     if is_wanted and not getattr(person, "is_data_steward", False):
+        held.interests.filter(person_id=person.pk).delete()
         return False
     held.cancel_requested = True
     if held.state == State.QUEUED:

@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.overhead.environment import Peers
 
+_PEERS = ("aiida", "dagster")
 _WANTED = {
     "submit_running_ms": 200,
     "submit_finished_ms": 300,
@@ -29,11 +30,19 @@ def main() -> None:
     os.environ.update({f"PALIMPSEST_RATE_{who}": "1000000000" for who in ("PERSON", "TOKEN")})
     peers = Peers(folder)
     peers.install()
-    aiida, dagster = peers.ask("aiida"), peers.ask("dagster")
+    before = [peers.ask(name) for name in _PEERS]
     _begin()
     ours, dask, floor = _measure(folder)
+    # Before and after ours, and the better of both: the machine may have been busy meanwhile.
+    aiida, dagster = (
+        _better(known, peers.ask(name)) for name, known in zip(_PEERS, before, strict=True)
+    )
     _print_side_by_side(ours, dask, aiida, dagster, floor)
     print(json.dumps(_summary(ours, dask, aiida, dagster, floor)))
+
+
+def _better(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return one | {name: min(one[name], other[name]) for name in one if name.endswith("_ms")}
 
 
 def _measure(folder: Path) -> tuple[dict[str, Any], dict[str, Any], float]:

@@ -96,7 +96,10 @@ def ask_dagster(folder: Path) -> dict[str, Any]:
         add()
 
     def call(number: int) -> int:
-        config = {"ops": {"add": {"config": {"a": number, "b": 1000}}}}
+        config = {
+            "ops": {"add": {"config": {"a": number, "b": 1000}}},
+            "loggers": {"console": {"config": {"log_level": "ERROR"}}},
+        }
         result = adding.execute_in_process(run_config=config, instance=instance)
         return int(result.output_for_node("add"))
 
