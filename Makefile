@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PALIMPSEST_DATA ?= $(CURDIR)/var
 
-.PHONY: demo test test-external smoke setup judges lock style types imports unit journeys docs serve bench-search bench-ingest bench-reconcile
+.PHONY: demo test test-external smoke setup judges lock style types imports unit journeys docs serve bench-search bench-ingest bench-reconcile bench-overhead chaos
 
 demo: setup
 	@$(BIN)/python -m demo
@@ -29,6 +29,13 @@ bench-ingest: setup
 # N=100000 datasets of one rule by default.
 bench-reconcile: setup
 	@PALIMPSEST_DATA=$(CURDIR)/var/bench-reconcile $(BIN)/python -m bench.reconcile
+
+bench-overhead: setup
+	@PALIMPSEST_DATA=$(CURDIR)/var/bench-overhead $(BIN)/python -m bench.overhead
+
+# Kills, stops, restarts and a full disk; SEED=N deals the same blows again.
+chaos: setup
+	@$(BIN)/python -m bench.chaos $(if $(SEED),--seed $(SEED)) $(if $(ENGINE),--engine $(ENGINE))
 
 # As a facility runs it, behind gunicorn; docs/operating.md says what belongs before it.
 serve: setup

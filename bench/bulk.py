@@ -50,7 +50,7 @@ def measure(folder: Path, datasets: int) -> dict[str, Any]:
     secret = _set_stage(store)
     sent = _write_files(store, datasets)
     bodies = [json.dumps(sent[at : at + PER_CALL]) for at in range(0, datasets, PER_CALL)]
-    with _web_server(folder) as (address, process), httpx.Client(timeout=60) as client:
+    with web_server(folder) as (address, process), httpx.Client(timeout=60) as client:
         client.headers.update(
             {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
         )
@@ -149,7 +149,7 @@ def _say(number: int, folder: str, name: str, body: bytes, chance: random.Random
 
 
 @contextmanager
-def _web_server(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
+def web_server(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
     """Serve the site as a facility would, by one process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

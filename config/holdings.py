@@ -7,16 +7,12 @@ just making a backup.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import connection
 
 from catalogue.places import CONTENT
 from catalogue.storage.content import content_key
-
-LOCK = 0x70616C696D
-"""Advisory lock: who reads old bytes shares it, who removes some has it alone."""
 
 _SQL = """
 SELECT s.slug, f.key, f.sha256, f.size
@@ -60,30 +56,3 @@ def list_holdings(*, with_raw: bool = False) -> Iterator[Holding]:
         cursor.execute(_SQL, {"content": CONTENT, "with_raw": with_raw})
         for store, key, sha256, size in cursor:
             yield Holding(store, key or content_key(sha256), sha256, size)
-
-
-@contextmanager
-def keep_bytes_still(*, alone: bool) -> Iterator[bool]:
-    """
-    Let nobody remove old bytes meanwhile, or be the one who does.
-
-    Parameters
-    ----------
-    alone : bool
-        False for who reads, together with others; True for who removes.
-
-    Yields
-    ------
-    bool
-        Whether it was granted; nobody waits.
-    """
-    shared = "" if alone else "_shared"
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_try_advisory_lock{shared}(%s)", [LOCK])
-        is_granted: bool = cursor.fetchone()[0]
-    try:
-        yield is_granted
-    finally:
-        if is_granted:
-            with connection.cursor() as cursor:
-                cursor.execute(f"SELECT pg_advisory_unlock{shared}(%s)", [LOCK])

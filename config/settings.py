@@ -104,6 +104,7 @@ PALIMPSEST_ENGINE = os.environ.get("PALIMPSEST_ENGINE", "dask")
 PALIMPSEST_SCHEDULER = os.environ.get("PALIMPSEST_SCHEDULER", "")
 PALIMPSEST_SLOTS = int(os.environ.get("PALIMPSEST_SLOTS") or 1)
 PALIMPSEST_LEASE_S = float(os.environ.get("PALIMPSEST_LEASE_S") or 60)
+PALIMPSEST_RETRY_S = float(os.environ.get("PALIMPSEST_RETRY_S") or 5)
 PALIMPSEST_CORES = int(os.environ.get("PALIMPSEST_CORES") or os.cpu_count() or 1)
 
 # Signing what was done: the private key as PEM, and the folder or file of older public keys.

@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from catalogue.access import Person, cleared_datasets
 from processing.errors import UnknownProcessingRunError
-from processing.models import ProcessingRun, RunInput
+from processing.models import Interest, ProcessingRun, RunInput
 
 
 def visible_processing_runs(person: Person) -> QuerySet[ProcessingRun]:
@@ -39,7 +39,9 @@ def get_processing_run(person: Person, uuid: str | UUID) -> ProcessingRun:
 
 
 def may_cancel(person: Person, run: ProcessingRun) -> bool:
-    """Say whether a person may stop a run: who asked for it, or a data steward."""
-    return person.is_authenticated and (
-        run.requested_by_id == person.pk or bool(getattr(person, "is_data_steward", False))
+    """Say whether a person may stop a run: whoever still wants it, or a data steward."""
+    if not person.is_authenticated:
+        return False
+    return bool(getattr(person, "is_data_steward", False)) or (
+        Interest.objects.filter(processing_run=run, person_id=person.pk).exists()
     )

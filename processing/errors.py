@@ -10,6 +10,7 @@ What processing refuses.
     ├── RecipeDefinitionError         a function that cannot become a recipe
     ├── RecipeParameterError          parameters outside the manifest's schema
     ├── RecipeInputError              datasets that do not fit the recipe's roles
+    ├── QueueQuotaError               too many runs of this person wait already
     ├── ProcessingRunEndedError       an act on a run that has ended
     ├── TooMuchChangeError            facility.toml would change more than it allows itself
     ├── LeaseLostError                another worker has taken the run over
@@ -92,6 +93,24 @@ class RecipeInputError(ProcessingError):
         self.role = role
         self.reason = reason
         super().__init__(f"{role}: {reason}")
+
+
+class QueueQuotaError(ProcessingError):
+    """
+    A person who has as many runs in the queue as the facility allows.
+
+    Parameters
+    ----------
+    most : int
+        Queued runs per person, of the configuration that counts.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        super().__init__(
+            f"You have {most} processing runs in the queue, as many as this facility allows. "
+            "Wait until some of them have started, or cancel those you no longer need."
+        )
 
 
 class ProcessingRunEndedError(ProcessingError):

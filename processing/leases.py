@@ -8,23 +8,62 @@ carries that fence, so whoever lost the lease can write nothing more.
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
 from processing.ticket import Failure
 
-# "id = (SELECT ...)", not "IN": the planner could lock more rows than it takes.
+LONGEST_WAIT_S = 600
+
+# One claim at a time, within one message to the server so that no stopped client can keep
+# the others waiting: how many runs of a proposal are under way is then never out of date.
+_TURN = 0x636C_6169_6D  # "claim"
+
+# Fair: by priority, then whose proposal has the fewest runs under way, then the oldest.
+# The first part hops from proposal to proposal along the index run_shares, so it costs as
+# much as there are proposals in the queue, however long that is.
 _CLAIM = """
+SELECT pg_advisory_xact_lock(%(turn)s);
+WITH RECURSIVE shares AS (
+    (SELECT priority, coalesce(proposal_id, 0) AS share, id, not_before
+       FROM processing_processingrun WHERE state = 'queued'
+      ORDER BY priority, coalesce(proposal_id, 0), id LIMIT 1)
+  UNION ALL
+    SELECT following.* FROM shares AS s CROSS JOIN LATERAL (
+      SELECT r.priority, coalesce(r.proposal_id, 0), r.id, r.not_before
+        FROM processing_processingrun AS r
+       WHERE r.state = 'queued'
+         AND (r.priority, coalesce(r.proposal_id, 0)) > (s.priority, s.share)
+       ORDER BY r.priority, coalesce(r.proposal_id, 0), r.id LIMIT 1) AS following
+), busy AS (
+    SELECT coalesce(proposal_id, 0) AS share, count(*) AS runs FROM processing_processingrun
+     WHERE state = 'running' GROUP BY 1
+), quota AS (
+    SELECT (SELECT (limits ->> 'runs_per_proposal')::int FROM processing_configuration
+             ORDER BY number DESC LIMIT 1) AS most
+), oldest AS (
+    SELECT s.priority, coalesce(busy.runs, 0) AS runs,
+           CASE WHEN s.not_before <= clock_timestamp() THEN s.id ELSE (
+             SELECT r.id FROM processing_processingrun AS r
+              WHERE r.state = 'queued' AND r.priority = s.priority
+                AND coalesce(r.proposal_id, 0) = s.share AND r.not_before <= clock_timestamp()
+              ORDER BY r.id LIMIT 1) END AS id
+      FROM shares AS s LEFT JOIN busy USING (share) CROSS JOIN quota
+     WHERE s.share = 0 OR quota.most IS NULL OR coalesce(busy.runs, 0) < quota.most
+), chosen AS (
+    SELECT id FROM oldest WHERE id IS NOT NULL ORDER BY priority DESC, runs, id LIMIT 1
+)
 UPDATE processing_processingrun
    SET state = 'running', owner = %(owner)s, fence = fence + 1, attempt = attempt + 1,
        lease_until = clock_timestamp() + %(ttl)s * interval '1 second',
        started_at = coalesce(started_at, clock_timestamp()),
        progress_done = 0, progress_total = 0, stage = ''
- WHERE id = (SELECT id FROM processing_processingrun
-              WHERE state = 'queued' AND not_before <= clock_timestamp()
-              ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED)
-   AND state = 'queued'
+ WHERE id = (SELECT id FROM chosen) AND state = 'queued'
 RETURNING id, fence, attempt
 """
+
+# Twice as long after each attempt that counted, up to a limit.
+_BACK_OFF = f"least({LONGEST_WAIT_S}, %(first)s * power(2, greatest(attempt - 1, 0)))"
 
 _BEAT = """
 UPDATE processing_processingrun SET lease_until = clock_timestamp() + %(ttl)s * interval '1 second'
@@ -32,12 +71,12 @@ UPDATE processing_processingrun SET lease_until = clock_timestamp() + %(ttl)s * 
 RETURNING cancel_requested
 """
 
-_REAP = """
+_REAP = f"""
 UPDATE processing_processingrun
    SET state = CASE WHEN cancel_requested THEN 'cancelled'
                     WHEN attempt >= max_attempts THEN 'failed' ELSE 'queued' END,
        owner = '', lease_until = NULL,
-       not_before = clock_timestamp(),
+       not_before = clock_timestamp() + {_BACK_OFF} * interval '1 second',
        finished_at = CASE WHEN cancel_requested OR attempt >= max_attempts
                           THEN clock_timestamp() END,
        problem = CASE WHEN attempt >= max_attempts THEN %(final)s ELSE %(lost)s END::jsonb
@@ -45,11 +84,12 @@ UPDATE processing_processingrun
 RETURNING uuid, state
 """
 
-_RELEASE = """
+_RELEASE = f"""
 UPDATE processing_processingrun
    SET state = 'queued', owner = '', lease_until = NULL,
        attempt = attempt - %(give_back)s,
-       not_before = clock_timestamp() + %(wait)s * interval '1 second',
+       not_before = clock_timestamp()
+                  + coalesce(%(wait)s, {_BACK_OFF}) * interval '1 second',
        problem = %(problem)s
  WHERE id = %(id)s AND fence = %(fence)s AND state = 'running'
 RETURNING id
@@ -87,8 +127,17 @@ class Beat:
 
 
 def claim(owner: str, lease_s: float) -> Claim | None:
-    """Take the next due run of the queue, None if there is none."""
-    row = _one(_CLAIM, {"owner": owner, "ttl": lease_s})
+    """
+    Take the run whose turn it is, None if none is due.
+
+    Of equal priority, the proposal with the fewest runs under way goes first, so that
+    nobody's thousand runs keep another's one waiting. A proposal that has as many under
+    way as the configuration allows is passed over.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, {"turn": _TURN, "owner": owner, "ttl": lease_s})
+        cursor.nextset()
+        row = cursor.fetchone()
     return Claim(*row) if row else None
 
 
@@ -101,12 +150,16 @@ def beat(held: Claim, lease_s: float) -> Beat:
 def reap() -> list[tuple[str, str]]:
     """Put runs whose lease has ended back into the queue, or end them; (uuid, state) each."""
     with connection.cursor() as cursor:
-        texts = {"lost": _LOST.model_dump_json(), "final": _GIVEN_UP.model_dump_json()}
-        cursor.execute(_REAP, texts)
+        values: dict[str, float | str] = {
+            "lost": _LOST.model_dump_json(),
+            "final": _GIVEN_UP.model_dump_json(),
+            "first": settings.PALIMPSEST_RETRY_S,
+        }
+        cursor.execute(_REAP, values)
         return [(str(uuid), state) for uuid, state in cursor.fetchall()]
 
 
-def release(held: Claim, failure: Failure, *, wait_s: float, counts: bool) -> bool:
+def release(held: Claim, failure: Failure, *, wait_s: float | None, counts: bool) -> bool:
     """
     Give a run back to the queue.
 
@@ -116,8 +169,8 @@ def release(held: Claim, failure: Failure, *, wait_s: float, counts: bool) -> bo
         Nothing happens if it is lost.
     failure : Failure
         Why; pages show it while the run waits.
-    wait_s : float
-        Seconds until it is due again.
+    wait_s : float or None
+        Seconds until it is due again; None waits longer after each attempt.
     counts : bool
         Whether this attempt counts towards the limit.
     """
@@ -125,6 +178,7 @@ def release(held: Claim, failure: Failure, *, wait_s: float, counts: bool) -> bo
         "id": held.run_id,
         "fence": held.fence,
         "wait": wait_s,
+        "first": settings.PALIMPSEST_RETRY_S,
         "give_back": 0 if counts else 1,
         "problem": failure.model_dump_json(),
     }

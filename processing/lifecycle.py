@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from mimetypes import guess_type
 from pathlib import PurePosixPath
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, Value, When
+from django.db.models import Case, Q, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -19,23 +20,30 @@ from catalogue.access import Person
 from catalogue.description import FoundParameter
 from catalogue.digests import canonical_json, dataset_digest, sha256_of_text
 from catalogue.errors import NotPermittedError
-from catalogue.models import Activity, Dataset
+from catalogue.models import Activity, Dataset, RetractionMark, Tombstone
 from catalogue.places import content_store
 from catalogue.registration import ActivityRecord, DerivedDataset, DerivedFile, register_derived
+from catalogue.retracting import lock_shared
 from catalogue.storage.content import content_key
 from processing import leases
 from processing.access import may_cancel
+from processing.bell import ring
 from processing.errors import LeaseLostError, ProcessingRunEndedError
 from processing.leases import Claim
 from processing.models import LogEntry, ProcessingRun, Product
 from processing.submission import read_manifest
-from processing.ticket import Event, LogLine, Outcome, OutputFile, Progress
+from processing.ticket import Event, Failure, LogLine, Outcome, OutputFile, Progress
 
 State = ProcessingRun.State
 
 _MEDIA_TYPES = {".nxs": "application/x-hdf5", ".h5": "application/x-hdf5"}
-_WAIT_FOR_OPERATOR_S = 60.0
-_WAIT_AFTER_LOSS_S = 2.0
+_WAIT_FOR_OPERATOR = 12  # times the first wait of a retry
+_INPUT_RETRACTED = Failure(
+    reason="input",
+    code="input-retracted",
+    message="An input was taken back while the run was under way, so nothing was published. Its "
+    "page says why; launch again with another dataset.",
+)
 # Whose fault it was decides whether the same run is tried again, and if that counts.
 _RETRIED = {"lost": True, "memory": True}
 _WAITING = {"disk": False, "environment": False}
@@ -56,15 +64,16 @@ def settle(held: Claim, outcome: Outcome) -> None:
     elif failure.reason == "cancelled":
         _end(held, State.CANCELLED, outcome)
     elif failure.reason in _WAITING:
-        _must(held, leases.release(held, failure, wait_s=_WAIT_FOR_OPERATOR_S, counts=False))
+        wait_s = _WAIT_FOR_OPERATOR * settings.PALIMPSEST_RETRY_S
+        _must(held, leases.release(held, failure, wait_s=wait_s, counts=False))
     elif failure.reason in _RETRIED and _has_attempts_left(held):
-        _must(held, leases.release(held, failure, wait_s=_WAIT_AFTER_LOSS_S, counts=True))
+        _must(held, leases.release(held, failure, wait_s=None, counts=True))
     else:
         _end(held, State.FAILED, outcome)
 
 
 @transaction.atomic
-def succeed(held: Claim, outcome: Outcome) -> Activity:
+def succeed(held: Claim, outcome: Outcome) -> Activity | None:
     """
     Publish the outputs of an attempt and end its run, all or nothing.
 
@@ -75,21 +84,46 @@ def succeed(held: Claim, outcome: Outcome) -> Activity:
     outcome : Outcome
         Outputs whose files lie in the content store already.
 
+    Returns
+    -------
+    Activity or None
+        None if an input was taken back meanwhile: the run has failed then.
+
     Raises
     ------
     LeaseLostError
         If the attempt no longer holds the lease.
     """
+    # Before any row: who retracts locks in the same order.
+    lock_shared()
     run = ProcessingRun.objects.select_for_update().get(pk=held.run_id)
     if run.fence != held.fence or run.state != State.RUNNING:
         raise LeaseLostError(str(run.uuid), held.fence)
+    if has_retracted_input(run):
+        _end(held, State.FAILED, outcome.model_copy(update={"failure": _INPUT_RETRACTED}))
+        return None
     activity = register_derived(_record(run, outcome))
+    run.activity = activity
+    _close(run, outcome)
+    return activity
+
+
+def has_retracted_input(run: ProcessingRun) -> bool:
+    """Say whether an input was taken back, or stems from what was."""
+    given = Q(dataset__run_inputs__processing_run=run)
+    return (
+        Tombstone.objects.filter(given).exists()
+        or RetractionMark.objects.filter(given, retraction__undone_at=None).exists()
+    )
+
+
+def _close(run: ProcessingRun, outcome: Outcome) -> None:
+    """End a run that has done what it was for."""
     digests = sorted([file.role, file.sha256] for file in outcome.outputs)
     run.state = State.SUCCEEDED
     run.lease_until = None
     run.owner = ""
     run.finished_at = Now()
-    run.activity = activity
     run.problem = None
     run.usage = outcome.usage.model_dump(mode="json")
     run.result_digest = sha256_of_text(canonical_json(digests))
@@ -99,7 +133,6 @@ def succeed(held: Claim, outcome: Outcome) -> Activity:
     run.progress_total = max(run.progress_total, 1)
     run.save()
     _fulfil(run)
-    return activity
 
 
 def record_events(held: Claim, events: Iterable[Event]) -> None:
@@ -125,26 +158,43 @@ def record_events(held: Claim, events: Iterable[Event]) -> None:
         )
 
 
-def cancel(person: Person, run: ProcessingRun) -> None:
+@transaction.atomic
+def cancel(person: Person, run: ProcessingRun) -> bool:
     """
-    Stop a run: at once while it is queued, else at the worker's next look.
+    Withdraw a person's wish for a result, and stop the run if nobody else has it.
+
+    A data steward stops it whoever wants it. It ends at once while it is queued, else
+    when its worker hears of it, within a second.
+
+    Returns
+    -------
+    bool
+        False if somebody else still waits for the result: the run goes on.
 
     Raises
     ------
     NotPermittedError
-        If it is neither the person's own run nor they a data steward.
+        If the person has not asked for it, nor is a data steward.
     ProcessingRunEndedError
         If there is nothing left to stop.
     """
     if not may_cancel(person, run):
-        raise NotPermittedError("cancel this processing run", "the person who launched it")
-    queued = ProcessingRun.objects.filter(pk=run.pk, state=State.QUEUED)
-    if queued.update(state=State.CANCELLED, finished_at=Now(), cancel_requested=True):
-        return
-    running = ProcessingRun.objects.filter(pk=run.pk, state=State.RUNNING)
-    if not running.update(cancel_requested=True):
-        run.refresh_from_db()
-        raise ProcessingRunEndedError(str(run.uuid), run.state)
+        raise NotPermittedError("cancel this processing run", "a person who has asked for it")
+    # Locked, so that nobody joins a run that is just being cancelled.
+    held = ProcessingRun.objects.select_for_update().get(pk=run.pk)
+    if held.is_final:
+        raise ProcessingRunEndedError(str(run.uuid), held.state)
+    others = held.interests.exclude(person_id=person.pk)
+    is_wanted = held.rule_id or held.products.exists() or others.exists()
+    if is_wanted and not getattr(person, "is_data_steward", False):
+        held.interests.filter(person_id=person.pk).delete()
+        return False
+    held.cancel_requested = True
+    if held.state == State.QUEUED:
+        held.state, held.finished_at = State.CANCELLED, Now()
+    held.save(update_fields=["cancel_requested", "state", "finished_at"])
+    ring(cancelled=held.pk)
+    return True
 
 
 def _end(held: Claim, state: State, outcome: Outcome) -> None:

@@ -12,10 +12,18 @@ from django.utils import timezone
 from catalogue.access import Person, may_process, readable_datasets
 from catalogue.digests import canonical_json, sha256_of_text
 from catalogue.errors import NotPermittedError, StoreError
-from catalogue.models import DataFile, Dataset, Generated, User
+from catalogue.models import DataFile, Dataset, Generated, Guard, User
 from catalogue.places import store_behind
-from processing.errors import RecipeInputError, UnknownRecipeError
-from processing.models import Configuration, ProcessingRun, ProductRule, Recipe, RunInput
+from processing.bell import ring
+from processing.errors import QueueQuotaError, RecipeInputError, UnknownRecipeError
+from processing.models import (
+    Configuration,
+    Interest,
+    ProcessingRun,
+    ProductRule,
+    Recipe,
+    RunInput,
+)
 from processing.recipes.manifest import InputSlot, JsonObject, Manifest
 from processing.ticket import write_key_document
 
@@ -142,7 +150,7 @@ def submit(
 
     Raises
     ------
-    NotPermittedError, RecipeInputError, RecipeParameterError
+    NotPermittedError, RecipeInputError, RecipeParameterError, QueueQuotaError
         Nothing is queued then.
     """
     if not may_process(person) or not isinstance(person, User):
@@ -315,8 +323,12 @@ def _submit(
     # A live run may end between two looks, hence the loop; it settles at once.
     for _ in range(_TRIES):
         if run := find_run(run_key, inputs):
-            is_reused = run.state == ProcessingRun.State.SUCCEEDED
-            return Submission(run, is_reused=is_reused, is_joined=not is_reused)
+            if run.state == ProcessingRun.State.SUCCEEDED:
+                return Submission(run, is_reused=True)
+            if _join(run, origin.get("requested_by")):
+                return Submission(run, is_joined=True)
+            continue
+        _require_room(origin.get("requested_by"))
         row = ProcessingRun(
             recipe=recipe,
             parameters=checked,
@@ -337,9 +349,42 @@ def _submit(
 
 
 def _insert(row: ProcessingRun, inputs: Inputs) -> None:
+    row.proposal_id = _share_of(inputs)
     row.save(force_insert=True)
     RunInput.objects.bulk_create(
         RunInput(processing_run=row, dataset=dataset, role=role, position=position)
         for role, datasets in inputs.items()
         for position, dataset in enumerate(datasets)
     )
+    if row.requested_by_id is not None:
+        Interest.objects.create(processing_run=row, person_id=row.requested_by_id)
+    ring()
+
+
+def _share_of(inputs: Inputs) -> int | None:
+    """Return the proposal whose share of the machines a run takes: its first input's."""
+    first = next((datasets[0] for datasets in inputs.values() if datasets), None)
+    guards = Guard.objects.filter(dataset=first, proposal__isnull=False)
+    return guards.values_list("proposal_id", flat=True).first()
+
+
+@transaction.atomic
+def _join(run: ProcessingRun, person: User | None) -> bool:
+    """Write down that a person waits for a live run too; false if it has just ended."""
+    if person is None:
+        return True
+    held = ProcessingRun.objects.select_for_update().get(pk=run.pk)
+    if held.is_final or held.cancel_requested:
+        return False
+    Interest.objects.get_or_create(processing_run=held, person=person)
+    return True
+
+
+def _require_room(person: User | None) -> None:
+    limits = Configuration.objects.values_list("limits", flat=True).first() or {}
+    most = limits.get("queued_per_person")
+    if person is None or most is None:
+        return
+    queued = ProcessingRun.objects.filter(requested_by=person, state=ProcessingRun.State.QUEUED)
+    if queued.order_by()[:most].count() >= most:
+        raise QueueQuotaError(most)

@@ -18,6 +18,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from catalogue.errors import StoreError
 from processing import leases
+from processing.bell import Bell, Listener, ring
 from processing.engine.base import Engine, Handle
 from processing.errors import EngineError, LeaseLostError
 from processing.issuing import issue_ticket
@@ -27,9 +28,11 @@ from processing.ticket import Event, Failure, LogLine, Outcome, Ticket
 
 _log = logging.getLogger(__name__)
 
-_IDLE_S = 0.2
-_LOOK_S = 0.2
-_BEAT_S = 1.0  # often: a beat also learns of a wish to cancel
+_IDLE_S = 1.0  # however quiet the bell
+_REAP_S = 1.0
+_LOOK_S = 0.1
+_AWAY_S = 0.2
+_BEAT_S = 0.5  # often: a beat also learns of a wish to cancel, should the bell be lost
 _GOODBYE_S = 15.0
 _ENGINE_AWAY_S = 5.0
 _DATABASE_AWAY = (OperationalError, InterfaceError)
@@ -38,7 +41,10 @@ Answer = TypeVar("Answer")
 
 
 def _broken(error: Exception) -> Failure:
-    message = f"The worker itself failed ({type(error).__name__}); its log says why."
+    message = (
+        f"The worker itself failed ({type(error).__name__}); its log says why. The run is tried "
+        "again; tell the operator if that happens often."
+    )
     return Failure(reason="lost", code="engine-lost", message=message)
 
 
@@ -51,7 +57,7 @@ class Worker:
     engine : Engine
         Where the runs execute.
     slots : int
-        Runs at once.
+        Runs at once; each slot is a thread with its own connection.
     lease_s : float
         Seconds after which others may take over a run whose worker is silent.
     """
@@ -62,43 +68,72 @@ class Worker:
         self.lease_s = lease_s
         self.name = f"{socket.gethostname()}-{os.getpid()}"
         self.stopping = threading.Event()
-        self._watches: list[threading.Thread] = []
+        self._bell = Bell()
+        self._attempts: dict[int, _Attempt] = {}
 
     def run(self) -> None:
-        """Claim and watch runs until ``stopping`` is set; then give back what is under way."""
+        """Serve the queue until ``stopping`` is set; then give back what is under way."""
         _log.info("Worker %s waits for processing runs", self.name)
-        while not self.stopping.is_set():
-            try:
-                self._take_what_is_due()
-            except _DATABASE_AWAY:
-                _log.warning("The database does not answer; trying again")
-                connection.close()
-            self.stopping.wait(_IDLE_S)
-        for watch in self._watches:
-            watch.join(_GOODBYE_S)
+        Listener(self._hear, self.stopping).start()
+        slots = [threading.Thread(target=self._serve, daemon=True) for _ in range(self.slots)]
+        for slot in slots:
+            slot.start()
+        while not self.stopping.wait(_REAP_S):
+            self._reap()
+        self._bell.ring()
+        for slot in slots:
+            slot.join(_GOODBYE_S)
 
-    def _take_what_is_due(self) -> None:
-        for uuid, state in leases.reap():
-            _log.info("Processing run %s had lost its worker: %s", uuid, state)
-        self._watches = [watch for watch in self._watches if watch.is_alive()]
-        while len(self._watches) < self.slots:
-            held = leases.claim(self.name, self.lease_s)
+    def _reap(self) -> None:
+        try:
+            for uuid, state in leases.reap():
+                _log.info("Processing run %s had lost its worker: %s", uuid, state)
+        except _DATABASE_AWAY:
+            _log.warning("The database does not answer; trying again")
+            connection.close()
+
+    def _hear(self, word: str) -> None:
+        """Look at the queue, or whether a run of ours is to be cancelled; the rows decide."""
+        attempt = self._attempts.get(int(word)) if word.isdecimal() else None
+        if attempt is not None:
+            attempt.next_beat = 0.0
+        self._bell.ring()
+
+    def _serve(self) -> None:
+        """Claim one run after the other and see each to its end."""
+        while not self.stopping.is_set():
+            heard = self._bell.count  # before the look: what is rung meanwhile wakes us
+            try:
+                held = leases.claim(self.name, self.lease_s)
+            except _DATABASE_AWAY:
+                connection.close()
+                self.stopping.wait(_AWAY_S)
+                continue
             if held is None:
-                return
-            watch = threading.Thread(target=self._watch, args=(held,), daemon=True)
-            self._watches.append(watch)
-            watch.start()
+                self._bell.wait(heard, _IDLE_S)
+            else:
+                self._watch(held)
+        connection.close()
 
     def _watch(self, held: Claim) -> None:
+        attempt = _Attempt(held, self.engine, self.lease_s, self.stopping)
+        self._attempts[held.run_id] = attempt
         try:
-            _Attempt(held, self.engine, self.lease_s, self.stopping).go()
+            attempt.go()
         except LeaseLostError as error:
             _log.warning("%s", error)
         except Exception as error:  # noqa: BLE001 - a thread's border: who else gives the run back?
             _log.exception("Watching processing run %s failed", held.run_id)
-            settle(held, Outcome(failure=_broken(error)))
+            self._report_broken(held, error)
         finally:
-            connection.close()
+            del self._attempts[held.run_id]
+
+    def _report_broken(self, held: Claim, error: Exception) -> None:
+        connection.close()
+        try:
+            settle(held, Outcome(failure=_broken(error)))
+        except (LeaseLostError, *_DATABASE_AWAY):
+            _log.warning("Processing run %s is left to whoever ends its lease", held.run_id)
 
 
 class _Attempt:
@@ -170,9 +205,10 @@ class _Attempt:
 
     def _give_back(self, handle: Handle) -> None:
         handle.cancel()
-        message = "The worker was stopped; the run goes on with the next one."
+        message = "The worker was stopped; another one takes the run up. Nothing is to be done."
         failure = Failure(reason="lost", code="worker-stopped", message=message)
         leases.release(self.held, failure, wait_s=0.0, counts=False)
+        ring()
         handle.wait(_GOODBYE_S)
 
     def _patiently(self, act: Callable[[], Answer]) -> Answer:
@@ -184,4 +220,4 @@ class _Attempt:
                 connection.close()
                 if time.monotonic() > self.held_until:
                     raise
-                time.sleep(_LOOK_S)
+                time.sleep(_AWAY_S)

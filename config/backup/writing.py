@@ -21,6 +21,7 @@ from django.db import connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
 from catalogue.errors import StoreError
+from catalogue.leftovers import keep_bytes_still
 from catalogue.models import Store as StoreRow
 from catalogue.places import store_behind
 from catalogue.storage import Store
@@ -38,7 +39,7 @@ from config.backup.manifest import (
     StoreSummary,
     content_path,
 )
-from config.holdings import Holding, keep_bytes_still, list_holdings
+from config.holdings import Holding, list_holdings
 
 _BLOCK = 1 << 20
 

@@ -7,15 +7,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from catalogue.errors import StoreError
+from catalogue.leftovers import clear_store, find_leftovers
 from catalogue.models import Store as StoreRow
-from catalogue.places import CONTENT, content_folder, store_behind
+from catalogue.places import CONTENT, store_behind
 from catalogue.storage import Store
 from config.doctor.deployment import judge_clock
 from config.doctor.finding import Finding, fail, ok, some, warn
-from config.holdings import Holding, keep_bytes_still, list_holdings
+from config.holdings import Holding, list_holdings
 
 _SCARCE, _LITTLE = 10 << 30, 1 << 30  # bytes: a day's products, one product
 _LEFT_FOR_S = 24 * 3600.0  # files come before their rows: a run may take that long
@@ -104,7 +105,7 @@ def _is_there(store: Store, holding: Holding) -> bool:
 
 
 def look_for_leftovers(older_than_s: float = _LEFT_FOR_S) -> Iterator[Finding]:
-    left = _leftovers(older_than_s)
+    left = find_leftovers(older_than_s)
     if left:
         size = sum(path.stat().st_size for path in left)
         yield warn(
@@ -118,41 +119,7 @@ def look_for_leftovers(older_than_s: float = _LEFT_FOR_S) -> Iterator[Finding]:
 
 def remove_leftovers(older_than_s: float = _LEFT_FOR_S) -> str:
     """Remove what no row names, unless a backup is just being made."""
-    with keep_bytes_still(alone=True) as is_granted:
-        if not is_granted:
-            return "Nothing was removed: a backup is being made. Try again after it."
-        removed = 0
-        for path in _leftovers(older_than_s):
-            if _age_s(path) > older_than_s:  # looked at once more: it may have been taken up again
-                path.unlink(missing_ok=True)
-                removed += 1
+    removed = clear_store(older_than_s)
+    if removed is None:
+        return "Nothing was removed: a backup is being made. Try again after it."
     return f"{removed} files that no row names were removed."
-
-
-def _leftovers(older_than_s: float) -> list[Path]:
-    """Return the files of the content store that no row names and that are old enough."""
-    if not StoreRow.objects.filter(slug=CONTENT).exists():
-        return []
-    present = content_folder().glob("store/??/*")
-    old = (path for path in present if _age_s(path) > older_than_s)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("CREATE TEMPORARY TABLE present (sha256 text)")
-        with cursor.cursor.copy("COPY present FROM STDIN") as copy:
-            for path in old:
-                copy.write_row([path.name])
-        cursor.execute(
-            """SELECT sha256 FROM present AS p
-               WHERE NOT EXISTS (SELECT FROM catalogue_datafile AS f WHERE f.sha256 = p.sha256)
-               AND NOT EXISTS (SELECT FROM catalogue_attachment AS a WHERE a.sha256 = p.sha256)
-               AND NOT EXISTS (SELECT FROM catalogue_dataset AS d WHERE d.thumbnail = p.sha256)
-               ORDER BY 1"""
-        )
-        left = [content_folder() / f"store/{name[:2]}/{name}" for (name,) in cursor.fetchall()]
-        cursor.execute("DROP TABLE present")
-    return left
-
-
-def _age_s(path: Path) -> float:
-    """Return how long a file is in its place; its time of change is that of its run."""
-    known = path.stat()
-    return time.time() - max(known.st_ctime, known.st_mtime)

@@ -20,7 +20,7 @@ from distributed.scheduler import KilledWorker
 from pydantic import TypeAdapter
 
 from processing.engine.base import Handle
-from processing.engine.supervisor import supervise
+from processing.engine.supervisor import supervise, warm_up_runners
 from processing.errors import EngineError
 from processing.ticket import Event as RunEvent
 from processing.ticket import Failure, Outcome, Ticket
@@ -76,6 +76,8 @@ class DaskHandle:
             pure=False,
             retries=0,
         )
+        self._done = threading.Event()
+        self._future.add_done_callback(lambda _: self._done.set())
 
     def _take(self, stamped: tuple[float, str]) -> None:
         _, text = stamped
@@ -85,17 +87,18 @@ class DaskHandle:
             self._events.append(_event.validate_json(text))
 
     def wait(self, timeout_s: float) -> Outcome | None:
-        try:
-            self._future.result(timeout=timeout_s)
-        except TimeoutError:
+        # Not result(timeout): it may fail on its own, and asks the event loop each time.
+        if not self._done.wait(timeout_s) and self._future.status == "pending":
             return None
+        try:
+            answer = self._future.result()
         except KilledWorker:
             return self._lost("The Dask worker died under the run.")
         except (CancelledError, ClosedClientError, OSError, RuntimeError, ValueError) as error:
             return self._lost(f"The engine lost the run ({type(error).__name__}).")
         # The result may overtake the last log lines.
         self._ended.wait(_STRAGGLERS_S)
-        outcome = Outcome.model_validate_json(self._future.result())
+        outcome = Outcome.model_validate_json(answer)
         self._forget()
         return outcome
 
@@ -154,6 +157,7 @@ class DaskEngine:
             client = Client(self._cluster or self._scheduler, timeout=_CONNECT_S)
             # Of a scheduler that somebody else started, too.
             client.run_on_scheduler(_retry_nothing)
+            client.run(warm_up_runners)
         except (OSError, RuntimeError, ClosedClientError) as error:
             raise EngineError(
                 f"No Dask scheduler answers at {self._scheduler or 'this machine'}. Start it, or "

@@ -8,7 +8,6 @@ runner leads its own process group, which is killed as one.
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -17,31 +16,31 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-import psutil
 from pydantic import TypeAdapter, ValidationError
 
 from catalogue.storage.content import adopt
 from catalogue.storage.local import hash_file
+from processing.engine.failures import (
+    CANCELLED,
+    NO_INTERPRETER,
+    RUN_TWICE,
+    STILLBORN,
+    explain_death,
+    storage_failure,
+    too_large,
+    too_long,
+)
+from processing.engine.footing import count_oom_kills, look_at_disk, memory_of_group
+from processing.engine.zygotes import End, StillbornError, start_runner, warm_up
 from processing.recipes.environments import search_path
 from processing.ticket import Event, Failure, LogLine, Outcome, OutputFile, Ticket, Usage
 
 _POLL_S = 0.1
+_WEIGH_S = 0.25
+_MERCY_S = 0.5  # so that whoever cancels sees the process gone within a second
 _GRACE_S = 5.0
 _LONGEST_LINE = 4000
 _MOST_LINES = 10_000
-
-_RUN_TWICE = Failure(
-    reason="lost",
-    code="engine-lost",
-    message="The engine has started this attempt twice. It is tried again.",
-)
-
-_NO_INTERPRETER = Failure(
-    reason="environment",
-    code="environment-changed",
-    message="The Python environment of this recipe is not on this machine. The operator installs "
-    "it again, or applies facility.toml without it.",
-)
 
 _report: TypeAdapter[Event | Outcome] = TypeAdapter(Event | Outcome)
 
@@ -68,15 +67,9 @@ def supervise(
         The staging folder is gone in either case.
     """
     child: _Child | None = None
-    if ticket.interpreter and not os.access(ticket.interpreter, os.X_OK):
-        return Outcome(failure=_NO_INTERPRETER)
     try:
-        _clear_earlier_attempts(ticket)
-        ticket.staging.parent.mkdir(exist_ok=True)  # not its parents: an unmounted disk stays away
-        try:
-            ticket.staging.mkdir()
-        except FileExistsError:
-            return Outcome(failure=_RUN_TWICE)
+        if failure := _prepare(ticket):
+            return Outcome(failure=failure)
         child = _Child(ticket, emit)
         stopped = child.watch(is_cancelled)
         outcome = child.outcome or Outcome(failure=child.explain_death())
@@ -85,11 +78,28 @@ def supervise(
         if outcome.failure is None:
             outcome = _take_in(ticket, outcome)
         return outcome.model_copy(update={"usage": child.usage})
+    except StillbornError:
+        return Outcome(failure=STILLBORN)
     except OSError as error:
-        return Outcome(failure=_storage_failure(error))
+        return Outcome(failure=storage_failure(error))
     finally:
         if child is not None:  # else the folder is another's
             shutil.rmtree(ticket.staging, ignore_errors=True)
+
+
+def _prepare(ticket: Ticket) -> Failure | None:
+    """Make the attempt's folder; say why not, where that cannot be."""
+    if ticket.interpreter and not os.access(ticket.interpreter, os.X_OK):
+        return NO_INTERPRETER
+    _clear_earlier_attempts(ticket)
+    if failure := look_at_disk(ticket.content_store):
+        return failure
+    ticket.staging.parent.mkdir(exist_ok=True)  # not its parents: an unmounted disk stays away
+    try:
+        ticket.staging.mkdir()
+    except FileExistsError:
+        return RUN_TWICE
+    return None
 
 
 class _Child:
@@ -99,18 +109,16 @@ class _Child:
         self.ticket = ticket
         self.emit = emit
         self.outcome: Outcome | None = None
-        self.usage = Usage()
-        self.status = 0
+        self.end = End(status=None)
         self._lines = 0
         self._started = time.monotonic()
-        self._process = subprocess.Popen(  # noqa: S603 - the operator's choice, no shell
-            [ticket.interpreter or sys.executable, "-m", "processing.runner"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=_environment(ticket),
-            cwd=ticket.staging,
-            start_new_session=True,
+        self._weighed = self._started
+        self._oom_kills = count_oom_kills()
+        self._runner = start_runner(
+            ticket.interpreter or sys.executable,
+            _environment(ticket.limits.cores),
+            ticket.staging,
+            _private(ticket),
         )
         self._readers = [
             threading.Thread(target=self._read_reports, daemon=True),
@@ -119,86 +127,56 @@ class _Child:
         for reader in self._readers:
             reader.start()
         with suppress(BrokenPipeError):  # it died at once; its log says why
-            self._stdin.write(ticket.model_dump_json().encode() + b"\n")
-            self._stdin.flush()
+            self._runner.stdin.write(ticket.model_dump_json().encode() + b"\n")
+            self._runner.stdin.flush()
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(
+            seconds=time.monotonic() - self._started,
+            cpu_seconds=self.end.cpu_seconds,
+            peak_memory_bytes=self.end.peak_memory_bytes,
+        )
 
     def watch(self, is_cancelled: Callable[[], bool]) -> Failure | None:
         """Wait for the end, and bring it about where a limit is passed."""
         stopped: Failure | None = None
-        while not self._has_ended():
+        while (end := self._runner.wait(_POLL_S)) is None:
             if stopped is None and (stopped := self._reason_to_stop(is_cancelled)):
                 self._stop()
-            time.sleep(_POLL_S)
-        # Whatever the runner started must not outlive it.
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self.end = end
         for reader in self._readers:
             reader.join(timeout=_GRACE_S)
-        self._stdin.close()
+        with suppress(BrokenPipeError):
+            self._runner.stdin.close()
         return stopped
 
     def explain_death(self) -> Failure:
         """Say why a runner ended without a report."""
-        signal_number = os.WTERMSIG(self.status) if os.WIFSIGNALED(self.status) else 0
-        if signal_number:
-            name = signal.Signals(signal_number).name
-            message = f"The run was killed ({name}), perhaps for want of memory. It is tried again."
-            return Failure(reason="lost", code="killed", message=message)
-        message = "The runner ended without a report; the end of the log says why."
-        return Failure(reason="recipe", code="runner-died", message=message)
-
-    @property
-    def _stdin(self):  # type: ignore[no-untyped-def]  # IO[bytes], never None here
-        return self._process.stdin
-
-    def _has_ended(self) -> bool:
-        pid, status, used = os.wait4(self._process.pid, os.WNOHANG)
-        if pid == 0:
-            return False
-        self._process.returncode = os.waitstatus_to_exitcode(status)
-        self.status = status
-        self.usage = Usage(
-            seconds=time.monotonic() - self._started,
-            cpu_seconds=used.ru_utime + used.ru_stime,
-            peak_memory_bytes=used.ru_maxrss * 1024,
-        )
-        return True
+        return explain_death(self.end.status, oom_kills=count_oom_kills() - self._oom_kills)
 
     def _reason_to_stop(self, is_cancelled: Callable[[], bool]) -> Failure | None:
         limits = self.ticket.limits
+        now = time.monotonic()
         if is_cancelled():
-            message = "Cancelled on request."
-            return Failure(reason="cancelled", code="cancelled", message=message)
-        if time.monotonic() - self._started > limits.walltime_s:
-            message = (
-                f"The run took longer than the {limits.walltime_s:.0f} s that its recipe allows. "
-                "Process fewer frames, or ask for a longer limit."
-            )
-            return Failure(reason="time", code="walltime", message=message)
-        if _memory_of_group(self._process.pid) > limits.memory_bytes:
-            message = (
-                f"The run used more than the {limits.memory_bytes / 2**30:.1f} GiB of memory that "
-                "its recipe allows. Ask its author for a larger limit."
-            )
-            return Failure(reason="memory", code="memory", message=message)
+            return CANCELLED
+        if now - self._started > limits.walltime_s:
+            return too_long(limits.walltime_s)
+        if now - self._weighed > _WEIGH_S:  # it looks at every process of the machine
+            self._weighed = now
+            if memory_of_group(self._runner.pid) > limits.memory_bytes:
+                return too_large(limits.memory_bytes)
         return None
 
     def _stop(self) -> None:
-        """Ask the group to end, and end it if it has not a few seconds later."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGTERM)
-
-        def kill() -> None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-
-        timer = threading.Timer(_GRACE_S, kill)
+        """Ask the group to end, and end it if it has not a moment later."""
+        self._runner.signal(signal.SIGTERM)
+        timer = threading.Timer(_MERCY_S, self._runner.signal, [signal.SIGKILL])
         timer.daemon = True
         timer.start()
 
     def _read_reports(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101 - it is a pipe
-        with self._process.stdout as channel:
+        with self._runner.stdout as channel:
             for line in channel:
                 try:
                     report = _report.validate_json(line)
@@ -210,8 +188,7 @@ class _Child:
                     self.emit(report)
 
     def _read_log(self) -> None:
-        assert self._process.stderr is not None  # noqa: S101 - it is a pipe
-        with self._process.stderr as channel:
+        with self._runner.stderr as channel:
             for line in channel:
                 text = line.decode("utf-8", "replace").rstrip()[:_LONGEST_LINE]
                 if text and self._may_log():
@@ -225,37 +202,37 @@ class _Child:
         return self._lines < _MOST_LINES
 
 
-def _environment(ticket: Ticket) -> dict[str, str]:
+def _environment(cores: int) -> dict[str, str]:
     """Pass on what a recipe needs and no secret; fix what could change its bytes."""
-    cores = str(ticket.limits.cores)
+    threads = str(cores)
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         # The checkout, where it is not installed: the runner starts in its own folder.
         "PYTHONPATH": search_path(),
-        "HOME": str(ticket.staging),
-        "TMPDIR": str(ticket.staging),
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
         "PYTHONHASHSEED": "0",
-        "SOURCE_DATE_EPOCH": str(int(datetime.fromisoformat(ticket.clock).timestamp())),
-        "PALIMPSEST_SEED": str(ticket.seed),
         "PYTHONUNBUFFERED": "1",
-        "OMP_NUM_THREADS": cores,
-        "OPENBLAS_NUM_THREADS": cores,
-        "MKL_NUM_THREADS": cores,
-        "NUMEXPR_MAX_THREADS": cores,
+        "OMP_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "NUMEXPR_MAX_THREADS": threads,
     }
 
 
-def _memory_of_group(pid: int) -> int:
-    """Return the resident bytes of a process and all it started."""
-    total = 0
-    with suppress(psutil.NoSuchProcess):
-        leader = psutil.Process(pid)
-        for process in (leader, *leader.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
-                total += process.memory_info().rss
-    return total
+def _private(ticket: Ticket) -> dict[str, str]:
+    """Return what is an attempt's own, and no library reads when it is imported."""
+    return {
+        "HOME": str(ticket.staging),
+        "TMPDIR": str(ticket.staging),
+        "SOURCE_DATE_EPOCH": str(int(datetime.fromisoformat(ticket.clock).timestamp())),
+        "PALIMPSEST_SEED": str(ticket.seed),
+    }
+
+
+def warm_up_runners() -> None:
+    """Have a runner of one core, as most recipes want, ready for the first attempt."""
+    warm_up(sys.executable, _environment(1))
 
 
 def _take_in(ticket: Ticket, outcome: Outcome) -> Outcome:
@@ -279,14 +256,6 @@ def _take_in_file(ticket: Ticket, folder: Path, file: OutputFile) -> OutputFile:
     size, sha256 = path.stat().st_size, hash_file(path)
     adopt(ticket.content_store, path, sha256)
     return file.model_copy(update={"size": size, "sha256": sha256})
-
-
-def _storage_failure(error: OSError) -> Failure:
-    message = (
-        f"The store of results cannot be written ({error.strerror}). "
-        "The run waits until the operator has looked at it."
-    )
-    return Failure(reason="disk", code="no-storage", message=message)
 
 
 def _clear_earlier_attempts(ticket: Ticket) -> None:

@@ -2,7 +2,7 @@ import uuid
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from catalogue.models import Activity, Dataset, Proposal, User
 from processing.models.configuration import Configuration
@@ -100,6 +100,14 @@ class ProcessingRun(models.Model):
         ]
         indexes = [
             models.Index(F("priority").desc(), "id", condition=Q(state="queued"), name="run_queue"),
+            # From proposal to proposal, and to the oldest of each: see leases.claim.
+            models.Index(
+                F("priority"),
+                Coalesce("proposal_id", 0),
+                "id",
+                condition=Q(state="queued"),
+                name="run_shares",
+            ),
             models.Index(fields=["proposal"], condition=Q(state="running"), name="run_fair_share"),
             models.Index(fields=["lease_until"], condition=Q(state="running"), name="run_leases"),
             models.Index(

@@ -13,11 +13,11 @@ import psycopg
 import pytest
 from django.db import connection
 
+from catalogue.leftovers import LOCK, keep_bytes_still
 from catalogue.storage.content import content_key
 from catalogue.storage.local import hash_file
 from config.backup.clients import Clients, find_clients, server_major
 from config.backup.writing import back_up
-from config.holdings import LOCK, keep_bytes_still
 from tests.builders import World
 from tests.config.conftest import (
     MAP,

@@ -1,6 +1,7 @@
 """Recipes for tests of the engine: real ones, run by the real runner, only small."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -78,6 +79,14 @@ def _print_rubbish(_: Any) -> None:
     sys.stdout.flush()
 
 
+def _forget_to_close(result: Path) -> None:
+    writer = result.open("wb")
+    writer.write(b"all of it")
+    _FORGOTTEN.append(writer)
+
+
+_FORGOTTEN: list[Any] = []
+
 WAYS: dict[str, Callable[[Path], object]] = {
     "refuse": _refuse,
     "raise": _raise,
@@ -87,6 +96,7 @@ WAYS: dict[str, Callable[[Path], object]] = {
     "die": lambda _: os.kill(os.getpid(), 9),
     "print": _print_rubbish,
     "secret": _print_secrets,
+    "open": _forget_to_close,
     "silent": lambda result: result.unlink(),
     "undeclared": lambda result: result.with_name("extra.bin").write_bytes(b"?"),
     "symlink": lambda result: (result.unlink(), result.symlink_to("/etc/passwd")),
@@ -198,3 +208,14 @@ def judge_dice(original: Path, replay: Path) -> Comparison:
 def example_of_dice(folder: Path) -> dict[str, Path]:
     (folder / "scan.bin").write_bytes(b"frames")
     return {"scan": folder / "scan.bin"}
+
+
+@recipe("ignore-terminate", version="1.0.0", environment=["numpy"], walltime_s=60)
+def ignore_terminate(scan: Scan) -> Copied:
+    """Answer no request to end."""
+    work = workspace()
+    result = work.output("copy.bin")
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    work.progress(0, 100)
+    time.sleep(60)
+    return result

@@ -5,7 +5,10 @@ import time
 from collections.abc import Callable
 
 import pytest
+from django.conf import LazySettings
 from django.db import connection
+from django.db.models.functions import Now
+from django.utils import timezone
 
 from processing import leases
 from processing.errors import LeaseLostError
@@ -19,7 +22,9 @@ LOST = Failure(reason="lost", code="killed", message="gone")
 
 
 @pytest.fixture
-def let_the_lease_end(world: World) -> Callable[[], None]:
+def let_the_lease_end(world: World, settings: LazySettings) -> Callable[[], None]:
+    settings.PALIMPSEST_RETRY_S = 0
+
     def end() -> None:
         with connection.cursor() as cursor:
             cursor.execute(
@@ -137,3 +142,25 @@ def test_waiting_for_the_operator_uses_up_no_attempt(
     run.refresh_from_db()
     assert (run.state, run.attempt) == ("queued", attempt)
     assert leases.claim("worker", 60) is None, "it is due only in a minute"
+
+
+def test_each_retry_waits_twice_as_long_up_to_a_limit(world: World) -> None:
+    run = a_run(world)
+    waits = []
+    for attempt in (1, 2, 3, 30):
+        ProcessingRun.objects.filter(pk=run.pk).update(not_before=Now(), attempt=attempt - 1)
+        leases.release(claim(), LOST, wait_s=None, counts=True)
+        run.refresh_from_db()
+        waits.append(round((run.not_before - timezone.now()).total_seconds()))
+    assert waits == [5, 10, 20, leases.LONGEST_WAIT_S]
+
+
+def test_a_reaped_run_waits_before_the_next_attempt(
+    world: World, let_the_lease_end: Callable[[], None], settings: LazySettings
+) -> None:
+    a_run(world)
+    claim()
+    let_the_lease_end()
+    settings.PALIMPSEST_RETRY_S = 5
+    leases.reap()
+    assert leases.claim("worker", 60) is None

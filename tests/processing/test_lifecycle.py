@@ -1,25 +1,36 @@
 """Runs end once; success brings rows and files together, or nothing."""
 
 import hashlib
+import threading
 from datetime import date
+from pathlib import Path
 
 import pytest
-from django.db import Error, transaction
+from django.db import Error, connection, transaction
+from django.utils import timezone
 
 from catalogue.access import visible_datasets
 from catalogue.errors import NotPermittedError
 from catalogue.lineage import ancestors, descendants, origin
-from catalogue.models import Activity, Dataset, Guard
+from catalogue.models import (
+    Activity,
+    Dataset,
+    Guard,
+    Retraction,
+    RetractionMark,
+    Tombstone,
+)
 from catalogue.places import content_folder, local_path
+from catalogue.retracting import lock_exclusive
 from catalogue.storage.content import keep_bytes
 from processing import leases
 from processing.errors import ProcessingRunEndedError
 from processing.leases import Claim
-from processing.lifecycle import cancel, settle
+from processing.lifecycle import cancel, settle, succeed
 from processing.models import ProcessingRun
 from processing.submission import submit
 from processing.ticket import Failure, Outcome, OutputFile, Quantity
-from tests.builders import World, a_dataset, a_recipe, a_run
+from tests.builders import World, a_dataset, a_recipe, a_run, a_world
 
 
 def outputs_of(run: ProcessingRun) -> list[Dataset]:
@@ -201,3 +212,54 @@ def test_only_the_owner_and_stewards_cancel(world: World) -> None:
     cancel(world.dana, run)
     with pytest.raises(ProcessingRunEndedError, match="cancelled"):
         cancel(world.dana, run)
+
+
+@pytest.mark.parametrize("how", ["tombstone", "mark"])
+def test_nothing_is_published_of_an_input_that_was_taken_back_meanwhile(
+    world: World, how: str
+) -> None:
+    run = a_run(world)
+    held = claim()
+    scan = run.inputs.get(role="scan").dataset
+    if how == "tombstone":
+        Tombstone.objects.create(dataset=scan, kind="retracted", reason="wrong sample")
+    else:
+        above = Retraction.objects.create(dataset=a_dataset(world), reason="wrong sample")
+        RetractionMark.objects.create(retraction=above, dataset=scan)
+    settle(held, an_outcome())
+    run.refresh_from_db()
+    assert (run.state, run.problem["code"]) == ("failed", "input-retracted")
+    assert not Dataset.objects.filter(kind="derived").exists()
+
+
+def test_a_retraction_that_was_undone_stops_nothing(world: World) -> None:
+    run = a_run(world)
+    held = claim()
+    scan = run.inputs.get(role="scan").dataset
+    undone = Retraction.objects.create(dataset=scan, reason="wrong", undone_at=timezone.now())
+    RetractionMark.objects.create(retraction=undone, dataset=scan)
+    settle(held, an_outcome())
+    run.refresh_from_db()
+    assert run.state == "succeeded"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_retracts_waits_for_who_publishes(tmp_path: Path, transactional_db: None) -> None:
+    a_run(a_world(tmp_path))
+    held, published, order = claim(), threading.Event(), []
+
+    def retract() -> None:
+        with transaction.atomic():
+            lock_exclusive()
+            order.append("retracted" if published.is_set() else "too early")
+        connection.close()
+
+    with transaction.atomic():
+        succeed(held, an_outcome())
+        other = threading.Thread(target=retract)
+        other.start()
+        other.join(0.3)
+        assert other.is_alive(), "it must wait for the transaction that publishes"
+        published.set()
+    other.join(20)
+    assert order == ["retracted"]

@@ -3,18 +3,22 @@
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from catalogue.models import Dataset
 from catalogue.places import local_path
 from catalogue.storage.local import hash_file
+from processing.bell import Bell, Listener
 from processing.lifecycle import cancel
 from processing.models import ProcessingRun
+from processing.recipes.base import Recipe
 from processing.submission import submit
 from tests.builders import World, a_dataset, a_recipe, a_world
 from tests.makers import recipes
@@ -22,6 +26,8 @@ from tests.makers.processes import runners_below
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 BODY = b"0123456789" * 100
+OTHER_DISK = Path("/dev/shm")  # noqa: S108 - another file system; no file is made there
+SHORT = {"PALIMPSEST_LEASE_S": "2", "PALIMPSEST_RETRY_S": "0.2"}
 
 
 @pytest.fixture
@@ -29,9 +35,11 @@ def world(transactional_db: None, tmp_path: Path) -> World:
     return a_world(tmp_path)
 
 
-def launch(world: World, **parameters: object) -> ProcessingRun:
+def launch(
+    world: World, function: Recipe = recipes.copy_scan, **parameters: object
+) -> ProcessingRun:
     scan = a_dataset(world, file=BODY)
-    recipe = a_recipe(recipes.copy_scan.manifest)
+    recipe = a_recipe(function.manifest)
     return submit(world.ines, recipe, {"scan": [scan]}, parameters).processing_run  # type: ignore[arg-type]  # JSON values
 
 
@@ -51,7 +59,7 @@ def test_a_worker_killed_twice_ends_in_exactly_one_product(
 ) -> None:
     run = launch(world, steps=6, pause_s=0.5)
     for attempt in (1, 2):
-        worker = start_worker(PALIMPSEST_LEASE_S="2", PALIMPSEST_ENGINE=engine)
+        worker = start_worker(**SHORT, PALIMPSEST_ENGINE=engine)
 
         def is_computing(row: ProcessingRun, attempt: int = attempt) -> bool:
             return row.attempt == attempt and row.progress_done >= 1
@@ -59,7 +67,7 @@ def test_a_worker_killed_twice_ends_in_exactly_one_product(
         wait_for(run, is_computing, f"busy in attempt {attempt}")
         os.kill(worker.pid, signal.SIGKILL)
         worker.wait()
-    start_worker(PALIMPSEST_LEASE_S="2", PALIMPSEST_ENGINE=engine)
+    start_worker(**SHORT, PALIMPSEST_ENGINE=engine)
     wait_for(run, lambda row: row.is_final, "final")
     assert (run.state, run.attempt) == ("succeeded", 3)
     product = Dataset.objects.get(kind="derived")
@@ -82,18 +90,37 @@ def test_log_and_progress_reach_the_database_while_the_run_goes_on(
     assert (run.progress_total, run.stage) == (5, "copying")
 
 
-def test_cancelling_a_running_run_ends_its_code_within_two_seconds(
-    world: World, start_worker: Start
+@pytest.mark.parametrize("recipe", [recipes.copy_scan, recipes.ignore_terminate])
+def test_a_cancelled_runs_process_is_gone_within_a_second(
+    world: World, start_worker: Start, recipe: Recipe
 ) -> None:
-    run = launch(world, steps=100, pause_s=1.0)
+    parameters = {"steps": 100, "pause_s": 1.0} if recipe is recipes.copy_scan else {}
+    run = launch(world, recipe, **parameters)
     start_worker()
     wait_for(run, lambda row: row.progress_total == 100, "busy")
-    cancel(world.ines, run)
     asked = time.monotonic()
+    cancel(world.ines, run)
+    while runners_below(world.folder):
+        assert time.monotonic() - asked < 1.0
+        time.sleep(0.01)
     wait_for(run, lambda row: row.is_final, "final")
     assert run.state == "cancelled"
-    assert time.monotonic() - asked < 2.0
-    assert runners_below(world.folder) == []
+
+
+def test_a_worker_hears_of_a_run_at_once(world: World, start_worker: Start) -> None:
+    start_worker()
+    wait_for(launch(world), lambda row: row.is_final, "final")
+    rung = Bell()
+    stopping = threading.Event()
+    listener = Listener(lambda _: rung.ring(), stopping)
+    listener.start()
+    rung.wait(0, 20)  # it listens
+    heard = rung.count
+    launch(world)
+    rung.wait(heard, 20)
+    stopping.set()
+    listener.join(20)
+    assert rung.count > heard
 
 
 def test_a_worker_that_is_stopped_gives_its_run_back_unharmed(
@@ -136,3 +163,12 @@ def test_a_lost_file_of_the_raw_store_waits_for_the_operator(
     assert run.state == "queued"
     assert "Restore it" in run.problem["message"]
     assert world.raw.root not in run.problem["message"]
+
+
+@pytest.mark.skipif(not OTHER_DISK.exists(), reason="needs a second file system")
+def test_no_worker_starts_where_staging_and_store_are_two_disks(world: World) -> None:
+    if OTHER_DISK.stat().st_dev == world.folder.stat().st_dev:
+        pytest.skip("both are one file system here")
+    Path(world.products.root, "store").symlink_to(OTHER_DISK)
+    with pytest.raises(CommandError, match="two file systems"):
+        call_command("worker")

@@ -1,12 +1,17 @@
 import signal
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from catalogue.errors import StoreError
+from catalogue.places import content_folder
 from processing.engine.base import Engine
 from processing.engine.dask_cluster import DaskEngine
+from processing.engine.footing import look_at_disk
 from processing.engine.in_process import InProcessEngine
+from processing.engine.supervisor import warm_up_runners
 from processing.errors import EngineError
 from processing.worker import Worker
 
@@ -15,6 +20,7 @@ class Command(BaseCommand):
     help = "Claim queued processing runs and execute them, until stopped."
 
     def handle(self, *_: Any, **__: Any) -> None:
+        _require_one_disk()
         try:
             engine = self._engine()
         except EngineError as error:
@@ -31,5 +37,14 @@ class Command(BaseCommand):
 
     def _engine(self) -> Engine:
         if settings.PALIMPSEST_ENGINE == "in-process":
+            warm_up_runners()
             return InProcessEngine()
         return DaskEngine(settings.PALIMPSEST_SCHEDULER, settings.PALIMPSEST_SLOTS)
+
+
+def _require_one_disk() -> None:
+    """Refuse to start where no result could ever be moved into its place."""
+    with suppress(StoreError, OSError):  # not declared or not mounted yet: each run says so
+        failure = look_at_disk(content_folder())
+        if failure is not None and failure.code == "two-disks":
+            raise CommandError(failure.message)
