@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PALIMPSEST_DATA ?= $(CURDIR)/var
 
-.PHONY: demo test test-external smoke setup judges lock style types imports unit journeys docs serve bench-search bench-ingest bench-reconcile bench-overhead chaos
+.PHONY: demo test test-external smoke setup judges lock style types imports unit journeys docs serve bench-search bench-ingest bench-reconcile bench-lineage bench-overhead chaos
 
 demo: setup
 	@$(BIN)/python -m demo
@@ -36,6 +36,10 @@ bench-overhead: setup
 # Kills, stops, restarts and a full disk; SEED=N deals the same blows again.
 chaos: setup
 	@$(BIN)/python -m bench.chaos $(if $(SEED),--seed $(SEED)) $(if $(ENGINE),--engine $(ENGINE))
+
+# 400,000 activities and 900,000 edges, written once and kept under var/.
+bench-lineage: setup
+	@PALIMPSEST_DATA=$(CURDIR)/var/bench-lineage $(BIN)/python -m bench.lineage
 
 # As a facility runs it, behind gunicorn; docs/operating.md says what belongs before it.
 serve: setup

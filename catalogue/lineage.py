@@ -10,8 +10,6 @@ from catalogue.models import Activity, Dataset, Generated, Used
 
 _LATEST = 1_000  # uses of one dataset that its page looks at
 
-_EdgeTable = type[Used] | type[Generated]
-
 
 @dataclass(frozen=True)
 class Edge:
@@ -38,8 +36,13 @@ WITH RECURSIVE reached (dataset_id) AS (
       FROM reached
       JOIN {source} source ON source.dataset_id = reached.dataset_id
       JOIN {target} target ON target.activity_id = source.activity_id)
-SELECT dataset_id FROM reached WHERE dataset_id <> %s
 """
+_OTHERS = "SELECT dataset_id FROM reached WHERE dataset_id <> %s"
+
+# The head of a statement: ``reached`` holds the dataset whose key is its one parameter, and
+# all that stem from it. No column of depth: it would defeat UNION, which sees each but once.
+DOWNWARDS = _WALK.format(source=Used._meta.db_table, target=Generated._meta.db_table)
+_UPWARDS = _WALK.format(source=Generated._meta.db_table, target=Used._meta.db_table)
 
 
 def origin(person: Person, dataset: Dataset) -> Step | None:
@@ -69,18 +72,17 @@ def uses(person: Person, dataset: Dataset, *, limit: int = 50) -> list[Step]:
 
 def ancestors(dataset: Dataset) -> set[int]:
     """Return the primary keys of all datasets that a dataset stems from."""
-    return _walk(dataset, source=Generated, target=Used)
+    return _walk(dataset, _UPWARDS)
 
 
 def descendants(dataset: Dataset) -> set[int]:
     """Return the primary keys of all datasets that stem from a dataset."""
-    return _walk(dataset, source=Used, target=Generated)
+    return _walk(dataset, DOWNWARDS)
 
 
-def _walk(dataset: Dataset, *, source: _EdgeTable, target: _EdgeTable) -> set[int]:
-    sql = _WALK.format(source=source._meta.db_table, target=target._meta.db_table)
+def _walk(dataset: Dataset, head: str) -> set[int]:
     with connection.cursor() as cursor:
-        cursor.execute(sql, [dataset.pk, dataset.pk])
+        cursor.execute(head + _OTHERS, [dataset.pk, dataset.pk])
         return {row[0] for row in cursor.fetchall()}
 
 
