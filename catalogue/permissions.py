@@ -39,6 +39,7 @@ class Act(StrEnum):
     DECIDE_EXTENSION = "decide on a longer embargo of this dataset"
     RULE = "set the opening date of this dataset"
     RETRACT = "retract this dataset"
+    REINSTATE = "undo the retraction of this dataset"
     WITHDRAW = "withdraw this dataset"
 
 
@@ -56,6 +57,7 @@ _MAY: dict[Act, frozenset[Standing]] = {
     Act.DECIDE_EXTENSION: frozenset({Standing.CURATOR}),
     Act.RULE: frozenset({Standing.CURATOR}),
     Act.RETRACT: frozenset({Standing.LEADER, Standing.OWNER, Standing.CURATOR}),
+    Act.REINSTATE: frozenset({Standing.LEADER, Standing.OWNER, Standing.CURATOR}),
     Act.WITHDRAW: frozenset({Standing.CURATOR}),
 }
 

@@ -43,6 +43,7 @@ urlpatterns: list[URLPattern] = [
     ),
     path("datasets/<uuid:pid>/access/", embargo.show_access, name="dataset-access"),
     path("datasets/<uuid:pid>/access/<slug:slug>/", embargo.do, name="dataset-deed"),
+    path("datasets/<uuid:pid>/retraction/", embargo.preview_retraction, name="retraction-preview"),
     path("datasets/<uuid:pid>/guests/<uuid:guest>/end/", embargo.end_visit_of, name="visit-end"),
     path("requests/", requests.show_requests, name="requests"),
     path("requests/<uuid:uuid>/<slug:slug>/", requests.do, name="request-deed"),

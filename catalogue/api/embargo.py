@@ -96,8 +96,18 @@ class Ruling(Resource):
 
 class Retraction(Resource):
     @extend_schema(
+        operation_id="preview_retraction",
+        summary="What would be retracted with a dataset: nothing happens yet",
+        responses={200: shapes.PreviewSerializer, **problems(404, 410)},
+    )
+    def get(self, request: Request, pid: str) -> Response:
+        dataset = get_dataset(request.user, pid)
+        found = retraction.preview(require_account(request.user), dataset)
+        return Response(shapes.PreviewSerializer(found).data)
+
+    @extend_schema(
         operation_id="take_dataset_back",
-        summary="Retract or withdraw a dataset, for good",
+        summary="Retract a dataset and all that was made from it, or withdraw it alone",
         request=shapes.RetractionSerializer,
         responses={200: shapes.AccessDetailsSerializer, **problems(400, 404, 409, 410, 415)},
     )
@@ -105,6 +115,20 @@ class Retraction(Resource):
         asked = read_body(shapes.RetractionSerializer, request)
         dataset, kind = get_dataset(request.user, pid), Tombstone.Kind(asked["kind"])
         retraction.take_back(require_account(request.user), dataset, kind, asked["reason"])
+        return _access(request, dataset)
+
+
+class UndoRetraction(Resource):
+    @extend_schema(
+        operation_id="undo_retraction",
+        summary="Undo the retraction of a dataset, and of what was retracted with it",
+        request=shapes.UndoingSerializer,
+        responses={200: shapes.AccessDetailsSerializer, **problems(400, 404, 409, 410, 415)},
+    )
+    def post(self, request: Request, pid: str) -> Response:
+        asked = read_body(shapes.UndoingSerializer, request)
+        dataset = get_dataset(request.user, pid)
+        retraction.undo(require_account(request.user), dataset, asked["reason"])
         return _access(request, dataset)
 
 

@@ -24,6 +24,13 @@ class TombstoneSerializer(serializers.Serializer[Any]):
     made_at = serializers.DateTimeField()
 
 
+class CauseSerializer(serializers.Serializer[Any]):
+    dataset = serializers.UUIDField(source="dataset.pid")
+    title = serializers.CharField(source="dataset.title")
+    reason = serializers.CharField()
+    made_at = serializers.DateTimeField()
+
+
 class AccessDetailsSerializer(serializers.Serializer[Any]):
     state = _one_of([state.value for state in State], source="state.state")
     is_open = serializers.BooleanField(source="state.is_open")
@@ -33,6 +40,9 @@ class AccessDetailsSerializer(serializers.Serializer[Any]):
     is_readable = serializers.BooleanField(help_text="Whether you may read the files.")
     why = serializers.CharField(help_text="Why you can see this dataset.")
     tombstone = TombstoneSerializer(source="stone", allow_null=True)
+    causes = CauseSerializer(
+        many=True, help_text="The inputs that it was retracted with, of those that you see."
+    )
     can = serializers.SerializerMethodField(help_text="What you can do about it today.")
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
@@ -97,6 +107,32 @@ class RetractionSerializer(StrictSerializer):
         Tombstone.Kind.choices, help_text="Withdraw for legal reasons only."
     )
     reason = serializers.CharField(max_length=_LONGEST)
+
+
+class UndoingSerializer(StrictSerializer):
+    reason = serializers.CharField(max_length=_LONGEST, help_text="Everybody told of it reads it.")
+
+
+class NamedDatasetSerializer(serializers.Serializer[Any]):
+    dataset = serializers.UUIDField(source="pid")
+    title = serializers.CharField()
+
+
+class CitedSerializer(serializers.Serializer[Any]):
+    doi = serializers.CharField()
+    title = serializers.CharField()
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    is_retracted = serializers.BooleanField(help_text="This very dataset was retracted before.")
+    derived = serializers.IntegerField(help_text="How many datasets stem from it.")
+    retracted_before = serializers.IntegerField(help_text="How many of these were taken back.")
+    owners = serializers.IntegerField(help_text="How many people own some; each gets one notice.")
+    publications = serializers.IntegerField(
+        help_text="How many stand on it, or on what is derived."
+    )
+    shown = NamedDatasetSerializer(many=True, help_text="The newest of those that you see.")
+    cited = CitedSerializer(many=True, help_text="Publications on datasets that you see.")
 
 
 class EndingSerializer(StrictSerializer):

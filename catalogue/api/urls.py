@@ -10,6 +10,7 @@ from catalogue.api import (
     downloads,
     editing,
     embargo,
+    graph,
     publications,
     saved_searches,
     suggestions,
@@ -31,6 +32,7 @@ urlpatterns: list[URLPattern] = [
     ),
     path("datasets/<str:pid>/files/", views.DatasetFiles.as_view(), name="api-dataset-files"),
     path("datasets/<str:pid>/lineage/", views.Lineage.as_view(), name="api-dataset-lineage"),
+    path("datasets/<str:pid>/graph/", graph.ProvenanceGraph.as_view(), name="api-dataset-graph"),
     path(
         "datasets/<str:pid>/thumbnail/",
         downloads.Thumbnail.as_view(),
@@ -67,6 +69,11 @@ urlpatterns: list[URLPattern] = [
     ),
     path("datasets/<str:pid>/ruling/", embargo.Ruling.as_view(), name="api-ruling"),
     path("datasets/<str:pid>/retraction/", embargo.Retraction.as_view(), name="api-retraction"),
+    path(
+        "datasets/<str:pid>/retraction/undo/",
+        embargo.UndoRetraction.as_view(),
+        name="api-retraction-undo",
+    ),
     path("datasets/<str:pid>/history/", embargo.History.as_view(), name="api-history"),
     path("datasets/<str:pid>/guests/", embargo.Guests.as_view(), name="api-guests"),
     path(

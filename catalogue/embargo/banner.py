@@ -6,10 +6,11 @@ from django import forms
 
 from catalogue.access import AccessState, Person, may_read
 from catalogue.embargo.deeds import Deed, deeds_on_dataset, fill
+from catalogue.embargo.marks import causes
 from catalogue.embargo.offers import offered_acts
 from catalogue.embargo.reasons import why_visible
 from catalogue.embargo.rulings import look
-from catalogue.models import Dataset, Tombstone
+from catalogue.models import Dataset, Retraction, Tombstone
 from catalogue.permissions import Act, permitted_acts
 
 Filled = tuple[Deed, forms.Form]
@@ -30,6 +31,8 @@ class Banner:
         Whether they may read its bytes.
     stone : Tombstone or None
         If it was taken back.
+    causes : list of Retraction
+        Of the inputs it was retracted with, as far as this person sees them.
     permitted : frozenset of Act
         What this person may do to it, should its state allow it.
     deeds : list of (Deed, Form)
@@ -40,6 +43,7 @@ class Banner:
     why: str
     is_readable: bool
     stone: Tombstone | None
+    causes: list[Retraction]
     permitted: frozenset[Act]
     deeds: list[Filled]
 
@@ -55,6 +59,7 @@ def describe_access(person: Person, dataset: Dataset, filled: Filled | None = No
         why_visible(person, dataset, found.state),
         is_readable,
         found.stone,
+        causes(person, dataset) if found.stone else [],
         permitted,
         list((deeds | dict([filled] if filled else [])).items()),
     )

@@ -9,7 +9,7 @@ from django import forms
 from django.http import QueryDict
 
 from catalogue.embargo.decisions import ACTS, grant, object_to, refuse
-from catalogue.embargo.retraction import take_back as take_dataset_back
+from catalogue.embargo.retraction import retract, undo
 from catalogue.embargo.rulings import rule
 from catalogue.embargo.wishes import (
     Kind,
@@ -19,7 +19,8 @@ from catalogue.embargo.wishes import (
     ask_release,
     take_back,
 )
-from catalogue.models import Dataset, Request, Tombstone, User
+from catalogue.embargo.withdrawal import withdraw
+from catalogue.models import Dataset, Request, User
 from catalogue.permissions import Act, permitted_acts
 
 
@@ -76,6 +77,8 @@ class Deed:
         Its fields.
     do : callable
         Does it with the person, the subject and the checked fields; returns what to say.
+    preview : str
+        The name of a page that shows first what it would mean, if there is one.
     """
 
     slug: str
@@ -84,6 +87,7 @@ class Deed:
     button: str
     form: type[forms.Form]
     do: Callable[[User, Any, dict[str, Any]], str]
+    preview: str = ""
 
 
 def _ask_access(person: User, dataset: Dataset, said: dict[str, Any]) -> str:
@@ -112,12 +116,19 @@ def _set_day(person: User, dataset: Dataset, said: dict[str, Any]) -> str:
 
 
 def _retract(person: User, dataset: Dataset, said: dict[str, Any]) -> str:
-    take_dataset_back(person, dataset, Tombstone.Kind.RETRACTED, said["reason"])
+    derived = retract(person, dataset, said["reason"]).marks.count() - 1
+    if derived:
+        return f"Retracted, with {derived} made from it. The pages stay, and say why."
     return "Retracted. The page stays, and says why."
 
 
+def _undo(person: User, dataset: Dataset, said: dict[str, Any]) -> str:
+    undo(person, dataset, said["reason"])
+    return "Undone: what no other retraction stands on is there again."
+
+
 def _withdraw(person: User, dataset: Dataset, said: dict[str, Any]) -> str:
-    take_dataset_back(person, dataset, Tombstone.Kind.WITHDRAWN, said["reason"])
+    withdraw(person, dataset, said["reason"])
     return "Withdrawn. Others are told the reason, and no more."
 
 
@@ -158,10 +169,20 @@ _OF_A_DATASET: dict[Act, Deed] = {
         "retract",
         "Retract",
         "Because the data are wrong. The page stays with your reason, for everybody who could "
-        "see it; nobody reads the data any more.",
+        "see it; nobody reads the data any more, nor what was made from them.",
         "Retract",
         ReasonForm,
         _retract,
+        preview="retraction-preview",
+    ),
+    Act.REINSTATE: Deed(
+        "reinstate",
+        "Undo the retraction",
+        "What was retracted with these data is there again, but where another retraction "
+        "stands on it. Everybody who was told of the one is told of the other.",
+        "Undo it",
+        ReasonForm,
+        _undo,
     ),
     Act.WITHDRAW: Deed(
         "withdraw",

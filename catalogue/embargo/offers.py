@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 
 from catalogue.access import State
+from catalogue.embargo.marks import standing
 from catalogue.embargo.rulings import (
     CLOSED,
     Standpoint,
@@ -33,6 +34,12 @@ def _can_be_withdrawn(found: Standpoint, act: str) -> None:
         found.require(act, _ANY)
 
 
+def _can_be_reinstated(found: Standpoint, act: str) -> None:
+    is_retracted = found.stone and found.stone.kind == Tombstone.Kind.RETRACTED
+    if not is_retracted or standing(found.dataset) is None:
+        raise TransitionError(act, "nobody has retracted this very dataset.")
+
+
 # What the state of the data has to be for each act; the others depend on more than that.
 _CHECKS: dict[Act, Callable[[Standpoint, str], None]] = {
     Act.ASK_ACCESS: lambda found, act: found.require(act, _NOT_OPEN),
@@ -41,6 +48,7 @@ _CHECKS: dict[Act, Callable[[Standpoint, str], None]] = {
     Act.RELEASE: _can_be_released,
     Act.RULE: lambda found, act: found.require(act, CLOSED),
     Act.RETRACT: lambda found, act: found.require(act, _ANY),
+    Act.REINSTATE: _can_be_reinstated,
     Act.WITHDRAW: _can_be_withdrawn,
 }
 

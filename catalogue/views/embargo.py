@@ -14,6 +14,7 @@ from catalogue.access import Person, get_dataset
 from catalogue.embargo.banner import Filled, describe_access
 from catalogue.embargo.decisions import end_visit
 from catalogue.embargo.deeds import Deed, ReasonForm, deed_on_dataset, fill
+from catalogue.embargo.retraction import preview
 from catalogue.embargo.wishes import visible_requests
 from catalogue.errors import TransitionError
 from catalogue.history import history_of
@@ -44,6 +45,22 @@ def _page(person: Person, dataset: Dataset, filled: Filled | None = None) -> dic
         "guests": guests.order_by("valid_to") if is_decider else [],
         "events": history_of(person, dataset)[:_MOST_EVENTS],
     }
+
+
+@require_safe
+@login_required
+@personal
+def preview_retraction(request: HttpRequest, pid: UUID) -> HttpResponse:
+    """Show what the retraction of a dataset would mean, and ask for the reason."""
+    dataset = get_dataset(request.user, pid)
+    deed = deed_on_dataset("retract")
+    context = {
+        "dataset": dataset,
+        "preview": preview(require_account(request.user), dataset),
+        "deed": deed,
+        "form": fill(deed, "here") if deed else None,
+    }
+    return render(request, "catalogue/retraction.html", context)
 
 
 @require_POST

@@ -31,6 +31,7 @@ def test_access_says_state_day_reason_and_what_can_be_done(
         "is_readable": False,
         "why": "Everybody can see this page. The data themselves are closed.",
         "tombstone": None,
+        "causes": [],
         "can": ["ask-access"],
     }
     mine = machine_of("ines").get(f"/api/v1/datasets/{dataset.pid}/access/").json()

@@ -33,8 +33,10 @@ def text_of(response: object) -> str:
 
 def deeds_on(page: object, dataset: Dataset) -> set[str]:
     """The names of the forms that a page offers about a dataset."""
-    parts = page.content.decode().split(f'action="/datasets/{dataset.pid}/access/')[1:]  # type: ignore[attr-defined]  # an answer
-    return {part.split("/")[0] for part in parts}
+    html = page.content.decode()  # type: ignore[attr-defined]  # an answer
+    parts = html.split(f'action="/datasets/{dataset.pid}/access/')[1:]
+    is_retractable = f'href="/datasets/{dataset.pid}/retraction/"' in html  # behind a preview
+    return {part.split("/")[0] for part in parts} | ({"retract"} if is_retractable else set())
 
 
 @pytest.mark.parametrize(

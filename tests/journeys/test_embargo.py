@@ -76,8 +76,10 @@ def test_an_embargo_from_its_extension_to_a_tombstone(
 
     # They prove wrong: the curator retracts them, and a tombstone stays.
     curator.goto(address)
-    open_deed(curator, "Retract")
-    fill(curator, "Retract", reason="It is another fresco.")
+    curator.get_by_role("link", name="Retract …").click()
+    expect(curator.get_by_text("Nothing was made from these data.")).to_be_visible()
+    curator.get_by_label("Reason").fill("It is another fresco.")
+    curator.get_by_role("button", name="Retract", exact=True).click()
     stranger.goto(address)
     expect(stranger.get_by_text("It is another fresco.")).to_be_visible()
     expect(stranger.get_by_role("heading", level=1)).to_have_text("Fragment of a fresco")

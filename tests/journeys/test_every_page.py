@@ -66,6 +66,7 @@ def fill(world: World) -> dict[str, str]:
         "recipes": "/recipes/",
         "recipe": "/recipes/xrd-map/",
         "access": f"/datasets/{dataset.pid}/access/",
+        "retraction": f"/datasets/{scan.pid}/retraction/",
         "edit": f"/datasets/{dataset.pid}/edit/",
         "team": f"/proposals/{world.proposal.pid}/members/",
         "requests": "/requests/",
