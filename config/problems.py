@@ -88,6 +88,7 @@ TYPES: dict[type[Exception], ProblemType] = {
     processing.TooMuchChangeError: ProblemType("max-change", 409, "More change than is allowed"),
     processing.QueueQuotaError: ProblemType("queue-quota", 429, "Too many runs in the queue"),
     processing.ProcessingRunEndedError: ProblemType("ended", 409, "The processing run has ended"),
+    processing.NothingToReplayError: ProblemType("no-replay", 409, "Nothing to replay"),
     processing.LeaseLostError: ProblemType("lease-lost", 409, "The attempt was taken over"),
     processing.ExportError: ProblemType("export", 409, "There is no such export"),
     processing.UnsignedError: ProblemType("unsigned", 404, "Unsigned"),

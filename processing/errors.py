@@ -13,6 +13,7 @@ What processing refuses.
     ├── QueueQuotaError               too many runs of this person wait already
     ├── ProcessingRunEndedError       an act on a run that has ended
     ├── TooMuchChangeError            facility.toml would change more than it allows itself
+    ├── NothingToReplayError          a replay of what has brought no result
     ├── LeaseLostError                another worker has taken the run over
     ├── ExportError                   a history that cannot be told, or not yet
     ├── UnsignedError                 nobody has signed how a dataset was made
@@ -138,6 +139,15 @@ class TooMuchChangeError(ProcessingError):
         super().__init__(
             f"{changed} products would be computed because of this, and max_change is {most}. "
             "Look at the plan; if that is meant, apply it with --yes, or confirm it on the page."
+        )
+
+
+class NothingToReplayError(ProcessingError):
+    def __init__(self, uuid: str, reason: str) -> None:
+        self.uuid = uuid
+        self.reason = reason
+        super().__init__(
+            f"This processing run cannot be replayed: {reason}. Replay one that has succeeded."
         )
 
 

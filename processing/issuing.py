@@ -2,12 +2,17 @@
 
 from django.conf import settings
 
-from catalogue.models import Dataset
+from catalogue.models import DataFile, Dataset, Generated
 from catalogue.places import content_folder, local_path
 from processing.leases import Claim
 from processing.models import ProcessingRun
+from processing.recipes.manifest import Manifest
 from processing.submission import read_manifest
-from processing.ticket import Limits, Ticket, TicketFile, TicketInput
+from processing.ticket import Limits, Original, Ticket, TicketFile, TicketInput
+
+_PREVIEW = "preview.png"
+_BELIEVE_NO_TIME = -1  # no file has it, so that every checksum is looked at
+Purpose = ProcessingRun.Purpose
 
 
 def issue_ticket(held: Claim) -> Ticket:
@@ -21,9 +26,10 @@ def issue_ticket(held: Claim) -> Ticket:
     """
     run = ProcessingRun.objects.select_related("recipe").get(pk=held.run_id)
     manifest = read_manifest(run.recipe)
+    is_replay = run.purpose == Purpose.REPLAY
     inputs: dict[str, tuple[TicketInput, ...]] = {}
     for row in run.inputs.select_related("dataset"):
-        inputs[row.role] = (*inputs.get(row.role, ()), _describe(row.dataset))
+        inputs[row.role] = (*inputs.get(row.role, ()), _describe(row.dataset, is_replay))
     for role, given in inputs.items():
         if not manifest.inputs[role].ordered:
             # As in the key document: equal keys must give equal bytes.
@@ -53,22 +59,38 @@ def issue_ticket(held: Claim) -> Ticket:
         interpreter=manifest.place.interpreter,
         manifest_file=manifest.place.manifest_file,
         manifest_digest=manifest.digest if manifest.place.manifest_file else "",
+        original=_original(run, manifest) if is_replay else None,
     )
 
 
-def _describe(dataset: Dataset) -> TicketInput:
+def _original(run: ProcessingRun, manifest: Manifest) -> Original:
+    """Describe the result that a replay is compared with; pictures of it do not count."""
+    files: dict[str, tuple[TicketFile, ...]] = {}
+    for made in Generated.objects.filter(activity=run.replay.original.activity):
+        data = made.dataset.files.exclude(path=_PREVIEW).select_related("store")
+        files[made.role] = tuple(_ticket_file(file) for file in data)
+    return Original(
+        files=files, tolerance=dict(manifest.tolerance), volatile=tuple(manifest.volatile)
+    )
+
+
+def _describe(dataset: Dataset, is_replay: bool) -> TicketInput:  # noqa: FBT001 - one caller
+    files = [_ticket_file(file) for file in dataset.files.select_related("store")]
+    if is_replay:
+        files = [file.model_copy(update={"modified_ns": _BELIEVE_NO_TIME}) for file in files]
     return TicketInput(
         pid=str(dataset.pid),
         digest=dataset.digest,
         title=dataset.title,
-        files=tuple(
-            TicketFile(
-                path=file.path,
-                location=local_path(file),
-                size=file.size,
-                sha256=file.sha256,
-                modified_ns=file.modified_ns,
-            )
-            for file in dataset.files.select_related("store")
-        ),
+        files=tuple(files),
+    )
+
+
+def _ticket_file(file: DataFile) -> TicketFile:
+    return TicketFile(
+        path=file.path,
+        location=local_path(file),
+        size=file.size,
+        sha256=file.sha256,
+        modified_ns=file.modified_ns,
     )

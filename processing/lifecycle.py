@@ -18,16 +18,17 @@ from django.utils import timezone
 
 from catalogue.access import Person
 from catalogue.description import FoundParameter
-from catalogue.digests import canonical_json, dataset_digest, sha256_of_text
+from catalogue.digests import dataset_digest
 from catalogue.errors import NotPermittedError
 from catalogue.models import Activity, Dataset, RetractionMark, Tombstone
 from catalogue.places import content_store
 from catalogue.registration import ActivityRecord, DerivedDataset, DerivedFile, register_derived
 from catalogue.retracting import lock_shared
 from catalogue.storage.content import content_key
-from processing import leases
+from processing import leases, replaying
 from processing.access import may_cancel
 from processing.bell import ring
+from processing.determinism import digests_of
 from processing.errors import LeaseLostError, ProcessingRunEndedError
 from processing.leases import Claim
 from processing.models import LogEntry, ProcessingRun, Product
@@ -59,6 +60,8 @@ def settle(held: Claim, outcome: Outcome) -> None:
         If another worker has taken the run over; nothing is written then.
     """
     failure = outcome.failure
+    if replaying.conclude(held, outcome):
+        return  # a replay publishes nothing: it was compared
     if failure is None:
         succeed(held, outcome)
     elif failure.reason == "cancelled":
@@ -119,16 +122,13 @@ def has_retracted_input(run: ProcessingRun) -> bool:
 
 def _close(run: ProcessingRun, outcome: Outcome) -> None:
     """End a run that has done what it was for."""
-    digests = sorted([file.role, file.sha256] for file in outcome.outputs)
     run.state = State.SUCCEEDED
     run.lease_until = None
     run.owner = ""
     run.finished_at = Now()
     run.problem = None
     run.usage = outcome.usage.model_dump(mode="json")
-    run.result_digest = sha256_of_text(canonical_json(digests))
-    contents = sorted([file.role, file.content_digest or file.sha256] for file in outcome.outputs)
-    run.content_digest = sha256_of_text(canonical_json(contents))
+    run.result_digest, run.content_digest = digests_of(outcome)
     run.progress_done = max(run.progress_total, 1)
     run.progress_total = max(run.progress_total, 1)
     run.save()

@@ -117,6 +117,19 @@ class Limits(Document):
     fan_out: int = Field(default=0, ge=0)
 
 
+class Original(Document):
+    """
+    An old result to compare a replay with, by role, and what of it may differ.
+
+    ``tolerance`` is relative and absolute by path, ``volatile`` the paths that never
+    count; both as the manifest says.
+    """
+
+    files: dict[str, tuple[TicketFile, ...]]
+    tolerance: dict[str, tuple[float, float]] = {}
+    volatile: tuple[str, ...] = ()
+
+
 class Ticket(Document):
     """
     Everything an attempt needs; it carries no secret.
@@ -148,6 +161,7 @@ class Ticket(Document):
     interpreter: str = ""
     manifest_file: str = ""
     manifest_digest: str = ""
+    original: Original | None = None  # of a replay: its outputs are compared, not kept
 
     @property
     def staging(self) -> Path:
@@ -217,6 +231,21 @@ class Usage(Document):
     peak_memory_bytes: int = 0
 
 
+class Deviation(Document):
+    """A path at which a replay differs; ``deviation`` in the unit of the field."""
+
+    path: str
+    detail: str
+    deviation: float | None = None
+
+
+class Repetition(Document):
+    """How well a replay has repeated the old result."""
+
+    verdict: Literal["identical-bytes", "identical-content", "equal-within-tolerance", "different"]
+    deviations: tuple[Deviation, ...] = ()
+
+
 class Outcome(Document):
     """What an attempt brings back: outputs, or a failure."""
 
@@ -224,5 +253,6 @@ class Outcome(Document):
     preview: OutputFile | None = None
     quantities: tuple[Quantity, ...] = ()
     warnings: tuple[str, ...] = ()
+    repetition: Repetition | None = None
     failure: Failure | None = None
     usage: Usage = Usage()

@@ -1,7 +1,7 @@
 from django.urls import URLPattern, path
 
 from processing.api.exports import list_keys
-from processing.views import facility, products, runs
+from processing.views import evidence, facility, products, runs
 
 urlpatterns: list[URLPattern] = [
     path(
@@ -13,6 +13,13 @@ urlpatterns: list[URLPattern] = [
     path("recipes/", runs.show_recipes, name="recipe-list"),
     path("recipes/<slug:name>/", runs.show_recipe, name="recipe"),
     path("processing-runs/", runs.show_processing_runs, name="processing-run-list"),
+    path("processing-runs/compare/", evidence.choose_two, name="processing-run-compare"),
+    path("processing-runs/<uuid:uuid>/replays/", evidence.replay, name="processing-run-replays"),
+    path(
+        "processing-runs/<uuid:uuid>/diff/<uuid:other>/",
+        evidence.show_difference,
+        name="processing-run-diff",
+    ),
     path("processing-runs/<uuid:uuid>/", runs.show_processing_run, name="processing-run"),
     path(
         "processing-runs/<uuid:uuid>/cancel/",

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from processing.api import exports, facility, products, views
+from processing.api import evidence, exports, facility, products, views
 
 urlpatterns: list[URLPattern] = [
     path("recipes/", views.Recipes.as_view(), name="api-recipes"),
@@ -9,6 +9,13 @@ urlpatterns: list[URLPattern] = [
     path("processing-runs/<str:uuid>/", views.OneProcessingRun.as_view(), name="api-run"),
     path("processing-runs/<str:uuid>/log/", views.Log.as_view(), name="api-run-log"),
     path("processing-runs/<str:uuid>/cancel/", views.Cancel.as_view(), name="api-run-cancel"),
+    path("processing-runs/<str:uuid>/replays/", evidence.Replays.as_view(), name="api-run-replays"),
+    path(
+        "processing-runs/<str:uuid>/diff/<str:other>/",
+        evidence.Difference.as_view(),
+        name="api-run-diff",
+    ),
+    path("recipes/<str:spec>/determinism/", evidence.Determinism.as_view(), name="api-determinism"),
     path("processing-runs/<str:uuid>/crate/", exports.RunCrate.as_view(), name="api-run-crate"),
     path(
         "datasets/<str:pid>/provenance/",

@@ -31,6 +31,7 @@ from processing.engine.failures import (
     too_long,
 )
 from processing.engine.footing import count_oom_kills, look_at_disk, memory_of_group
+from processing.engine.repeating import judge
 from processing.engine.zygotes import End, StillbornError, start_runner, warm_up
 from processing.recipes.environments import search_path
 from processing.ticket import Event, Failure, LogLine, Outcome, OutputFile, Ticket, Usage
@@ -243,6 +244,8 @@ def _take_in(ticket: Ticket, outcome: Outcome) -> Outcome:
         if path.is_symlink() or not path.is_file() or path.parent != folder:
             message = f"The recipe's output {file.path} is no plain file. Tell its author."
             return Outcome(failure=Failure(reason="output", code="output-unsafe", message=message))
+    if ticket.original is not None:
+        return judge(ticket.original, folder, outcome)
     return outcome.model_copy(
         update={
             "outputs": tuple(_take_in_file(ticket, folder, file) for file in outcome.outputs),

@@ -20,6 +20,7 @@ from catalogue.digests import sha256_of_text
 from catalogue.models import Dataset
 from catalogue.views.replies import personal, wants_fragment
 from processing.access import get_processing_run, may_cancel, visible_processing_runs
+from processing.determinism import spread_of, unsteady_keys
 from processing.errors import (
     ProcessingRunEndedError,
     UnknownProcessingRunError,
@@ -28,7 +29,7 @@ from processing.forms.launch import LaunchForm
 from processing.forms.parameters import ParameterText, list_parameters, value_of, write_value
 from processing.forms.presets import list_presets
 from processing.lifecycle import cancel
-from processing.models import ProcessingRun, Product, Recipe, RunInput
+from processing.models import ProcessingRun, Product, Recipe, Replay, RunInput
 from processing.operations import (
     ask_copies,
     ask_holdings,
@@ -89,6 +90,7 @@ def show_recipe(request: HttpRequest, name: str) -> HttpResponse:
         "inputs": sorted(manifest.inputs.items(), key=lambda item: item[1].optional),
         "parameters": [(text, write_value(text.default)) for text in list_parameters(manifest)],
         "presets": list_presets(manifest),
+        "unsteady": unsteady_keys(name).count(),
         "versions": Recipe.objects.filter(name=name).order_by("-id"),
     }
     return render(request, "processing/recipe.html", context)
@@ -288,6 +290,9 @@ def _details(run: ProcessingRun) -> dict[str, Any]:
     return {
         "manifest": manifest,
         "inputs": run.inputs.select_related("dataset").order_by("id"),
+        "replays": run.replays.select_related("processing_run"),
+        "original": Replay.objects.filter(processing_run=run).select_related("original").first(),
+        "spread": spread_of(run),
         "choices": sorted(choices, key=lambda choice: not choice.is_changed),
     }
 

@@ -62,6 +62,7 @@ def fill(world: World) -> dict[str, str]:
         "queued run": f"/processing-runs/{queued.uuid}/",
         "running run": f"/processing-runs/{running.uuid}/",
         "succeeded run": f"/processing-runs/{done.uuid}/",
+        "two runs compared": f"/processing-runs/{done.uuid}/diff/{queued.uuid}/",
         "failed run": f"/processing-runs/{failed.uuid}/",
         "recipes": "/recipes/",
         "recipe": "/recipes/xrd-map/",
