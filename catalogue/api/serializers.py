@@ -117,6 +117,7 @@ class DatasetSerializer(serializers.Serializer[Any]):
     )
     files = _link("api-dataset-files")
     lineage = _link("api-dataset-lineage")
+    graph = _link("api-dataset-graph")
     notes = _link("api-notes")
     quality = _link("api-quality")
     attachments = _link("api-attachments")
