@@ -147,7 +147,7 @@ class _Attempt:
         self.lease_s = lease_s
         self.stopping = stopping
         self.held_until = time.monotonic() + lease_s
-        self.next_beat = 0.0
+        self.next_beat = time.monotonic() + min(_BEAT_S, lease_s / 4)  # a claim is a beat
         self.unwritten: list[Event] = []
 
     def go(self) -> None:
