@@ -135,7 +135,7 @@ def _inputs(run: ProcessingRun) -> dict[str, dict[int, str]]:
 
 def _reasons(one: ProcessingRun, other: ProcessingRun, role: str) -> str:
     told = {
-        place: picked["sentence"]
+        place: picked["rule"]
         for place, run in (("first", one), ("second", other))
         if isinstance(picked := run.resolution.get(role), dict) and picked.get("rule")
     }

@@ -17,6 +17,7 @@ from catalogue.access import Person, may_process
 from catalogue.errors import NotPermittedError, StoreError
 from catalogue.models import DataFile, User
 from catalogue.places import store_behind
+from processing.bell import ring
 from processing.determinism import digests_of
 from processing.errors import LeaseLostError, NothingToReplayError
 from processing.leases import Claim
@@ -135,6 +136,7 @@ def _queue(original: ProcessingRun, person: User | None) -> ProcessingRun:
     )
     if person:
         Interest.objects.create(processing_run=run, person=person)
+    ring()
     return run
 
 

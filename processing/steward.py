@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from django.core.cache import cache
 
 from catalogue.embargo.upkeep import keep_up
+from catalogue.leftovers import clear_store
 from catalogue.places import content_folder
 from catalogue.rates import forget_idle
 from catalogue.saved_searches import run_due
@@ -21,14 +22,17 @@ from catalogue.search.ledger import fold
 from processing.archiving import copy_due
 from processing.errors import SigningKeyError
 from processing.exports.statements import sign_due
-from processing.models import ProcessingRun
+from processing.models import Configuration, ProcessingRun
 from processing.products.keeping import Kept, keep_all
+from processing.recalling import cancel_retracted
+from processing.replaying import judge_ended, replay_sample
 
 _log = logging.getLogger(__name__)
 
 State = ProcessingRun.State
 
 _SEARCH_EVERY_S = 300.0
+_CLEAR_EVERY_S = 3600.0
 _LEFT_FOR_S = 24 * 3600.0
 _RUN_FOLDER = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}\.\d{1,9}")
 
@@ -45,16 +49,28 @@ class Pass:
 
 def reconcile() -> Pass:
     """Bring products and archive one step nearer to what is declared."""
+    cancel_retracted()
     done = Pass(keep_all())
     done.copied = copy_due()
     done.signed = _sign()
+    _replay()
     done.opened = keep_up().opened
     fold()
     forget_idle()
     if cache.add("steward-saved-searches", 1, _SEARCH_EVERY_S):
         run_due()
     clear_staging()
+    if cache.add("steward-leftovers", 1, _CLEAR_EVERY_S):
+        clear_store()
     return done
+
+
+def _replay() -> None:
+    """Judge replays that ended without a verdict, and ask for the day's sample."""
+    judge_ended()
+    latest = Configuration.objects.first()
+    if latest is not None:
+        replay_sample(int(latest.steward.get("replays_per_day", 0)))
 
 
 def _sign() -> int:

@@ -64,7 +64,7 @@ def test_what_differs_is_told_and_nothing_else(world: World) -> None:
 def test_a_rule_says_why_it_picked_another_input(world: World) -> None:
     one, other = a_run(world), a_run(world)
     for run, day in ((one, "2 May"), (other, "9 May")):
-        run.resolution = {"geometry": {"sentence": f"The closest before {day}."}}
+        run.resolution = {"geometry": {"rule": f"The closest before {day}."}}
     (line,) = [line for line in diff(one, other).lines if line.name == "the geometry"]
     assert (
         line.reason
