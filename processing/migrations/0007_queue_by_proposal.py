@@ -12,7 +12,7 @@ ON CONFLICT DO NOTHING
 
 
 class Migration(migrations.Migration):
-    dependencies = [("processing", "0005_final_and_immutable")]
+    dependencies = [("processing", "0006_wanted_runs")]
     operations = [
         migrations.AddIndex(
             model_name="processingrun",
