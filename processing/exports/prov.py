@@ -31,6 +31,11 @@ class Notation(StrEnum):
     TURTLE = "turtle"
 
     @property
+    def label(self) -> str:
+        """How people call it."""
+        return "Turtle" if self is Notation.TURTLE else self.value.upper()
+
+    @property
     def media_type(self) -> str:
         return {
             Notation.JSON: "application/json",

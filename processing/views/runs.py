@@ -25,11 +25,12 @@ from processing.errors import (
     ProcessingRunEndedError,
     UnknownProcessingRunError,
 )
+from processing.exports.prov import Notation
 from processing.forms.launch import LaunchForm
 from processing.forms.parameters import ParameterText, list_parameters, value_of, write_value
 from processing.forms.presets import list_presets
 from processing.lifecycle import cancel
-from processing.models import ProcessingRun, Product, Recipe, Replay, RunInput
+from processing.models import ProcessingRun, Product, Recipe, Replay, RunInput, Statement
 from processing.operations import (
     ask_copies,
     ask_holdings,
@@ -116,6 +117,8 @@ def show_dataset_processing(request: HttpRequest, pid: UUID) -> HttpResponse:
         "maker": visible.filter(activity__generated__dataset=dataset).first(),
         "runs": visible.filter(inputs__dataset=dataset).distinct().order_by("-id")[:_RECENT_RUNS],
         "products": [(product, fulfilling.get(latest[product.pk] or 0)) for product in products],
+        "notations": list(Notation),
+        "is_signed": Statement.objects.filter(activity__generated__dataset=dataset).exists(),
         "copies": dataset.archive_copies.select_related("store").order_by("store__slug"),
     }
     template = "processing/dataset_processing.html"
@@ -338,7 +341,9 @@ def cancel_processing_run(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Stop a run that is queued or running."""
     run = get_processing_run(request.user, uuid)
     try:
-        cancel(request.user, run)
+        if not cancel(request.user, run):
+            text = "You are no longer waiting for it; it goes on, since others are."
+            messages.info(request, text)
     except ProcessingRunEndedError as error:
         messages.info(request, str(error))
     return redirect("processing-run", run.uuid)
