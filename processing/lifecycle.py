@@ -99,7 +99,11 @@ def succeed(held: Claim, outcome: Outcome) -> Activity | None:
     """
     # Before any row: who retracts locks in the same order.
     lock_shared()
-    run = ProcessingRun.objects.select_for_update().get(pk=held.run_id)
+    run = (
+        ProcessingRun.objects.select_for_update(of=("self",))
+        .select_related("recipe", "requested_by", "configuration")
+        .get(pk=held.run_id)
+    )
     if run.fence != held.fence or run.state != State.RUNNING:
         raise LeaseLostError(str(run.uuid), held.fence)
     if has_retracted_input(run):
@@ -227,7 +231,7 @@ def _record(run: ProcessingRun, outcome: Outcome) -> ActivityRecord:
     used: dict[str, list[Dataset]] = {}
     # The subject first: results take their title and instrument from it.
     order = {role: place for place, role in enumerate(manifest.inputs)}
-    rows = run.inputs.select_related("dataset__facility", "dataset__instrument")
+    rows = run.inputs.select_related("dataset__facility", "dataset__instrument", "dataset__policy")
     for row in sorted(rows, key=lambda row: (order[row.role], row.position)):
         used.setdefault(row.role, []).append(row.dataset)
     subject = next(iter(used.values()))[0]

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from django.db.models import Model
+
 from catalogue.embargo.dates import inherited_guards, settle
-from catalogue.models import Activity, Dataset, Generated, Guard, Sample, Technique, Used
+from catalogue.models import Activity, Dataset, Generated, Guard, Used
 from catalogue.registration.parts import add_files, add_parameters
 from catalogue.registration.records import ActivityRecord, DerivedDataset
 
@@ -79,7 +81,15 @@ def _create_derived(
         warnings=list(result.warnings),
     )
     add_files([(dataset, record.store, [(file, file.key) for file in result.files])])
-    dataset.samples.set(Sample.objects.filter(datasets__in=sources).distinct())
-    dataset.techniques.set(Technique.objects.filter(datasets__in=sources).distinct())
+    _hand_down(Dataset.samples.through, "sample", dataset, sources)
+    _hand_down(Dataset.techniques.through, "technique", dataset, sources)
     add_parameters([(dataset, result.parameters)])
     return dataset
+
+
+def _hand_down(tags: type[Model], name: str, dataset: Dataset, sources: Sequence[Dataset]) -> None:
+    """Give a new dataset the samples, or techniques, of what it stems from."""
+    rows = tags._default_manager.filter(dataset__in=sources).values_list(f"{name}_id", flat=True)
+    tags._default_manager.bulk_create(
+        tags(**{"dataset_id": dataset.pk, f"{name}_id": pk}) for pk in sorted(set(rows))
+    )
