@@ -58,6 +58,7 @@ class Stage:
     def set(self) -> None:
         """Do every step before the services start."""
         self._prepare_database()
+        self._make_key()
         self._add_people()
         self._declare()
         self._generate()
@@ -72,6 +73,12 @@ class Stage:
 
         django.setup()
         _command("migrate", verbosity=0)
+
+    def _make_key(self) -> None:
+        key = self.data / "signing-key.pem"  # where the settings of the services look
+        if not key.exists():
+            self.say("Key: the facility signs how each result was made.")
+            _command("make_signing_key", key)
 
     def _add_people(self) -> None:
         self.say("People: Ines leads a proposal, Carlo is on it, Sten is not; Dana is steward.")

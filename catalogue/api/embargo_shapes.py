@@ -128,6 +128,7 @@ class PreviewSerializer(serializers.Serializer[Any]):
     derived = serializers.IntegerField(help_text="How many datasets stem from it.")
     retracted_before = serializers.IntegerField(help_text="How many of these were taken back.")
     owners = serializers.IntegerField(help_text="How many people own some; each gets one notice.")
+    takers = serializers.IntegerField(help_text="How many have downloaded some; as well.")
     publications = serializers.IntegerField(
         help_text="How many stand on it, or on what is derived."
     )

@@ -22,6 +22,7 @@ from catalogue.delivery.names import attachment, distinct, member_path
 from catalogue.errors import StoreError, UnknownMemberError
 from catalogue.models import DataFile, Dataset, Store
 from catalogue.places import open_file, store_behind
+from catalogue.takers import note_taken
 
 _COLUMNS = (
     "dataset_id",
@@ -171,6 +172,7 @@ def answer_archive(request: HttpRequest, wanted: Bundle) -> HttpResponseBase:
     }
     if request.method == "HEAD":
         return HttpResponse(headers=headers)
+    note_taken(request.user, {member.dataset for member in wanted.members})
     return StreamingHttpResponse(_stream(wanted.members), headers=headers)
 
 

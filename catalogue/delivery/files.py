@@ -22,11 +22,14 @@ from catalogue.delivery.ranges import read_range
 from catalogue.errors import NoPictureError, PreconditionError, StoreError
 from catalogue.models import DataFile, Dataset
 from catalogue.places import open_file, picture_path, require_unchanged
+from catalogue.takers import note_taken
 
 BLOCK = 1 << 20
 
 # More than a socket and an ordinary line swallow at once, in bytes.
 _LONG = 8 << 20
+
+_PICTURE = "image/png"
 
 PRIVATE = {"Cache-Control": "private, no-transform", "Vary": "Cookie, Authorization"}
 """What a person may have is for them only, and byte for byte."""
@@ -74,6 +77,8 @@ def answer_file(request: HttpRequest, file: DataFile) -> HttpResponseBase:
     if request.method == "HEAD":
         reader.close()
         return HttpResponse(headers=headers)
+    if file.media_type != _PICTURE:  # pages show those, nobody takes them home
+        note_taken(request.user, {file.dataset.pid})
     is_long = int(headers["Content-Length"]) > _LONG
     body = _Body(read_blocks(file, reader, span), is_long=is_long)
     return StreamingHttpResponse(body, headers=headers, status=200 if span is None else 206)

@@ -19,6 +19,7 @@ SELECT (SELECT count(*) - 1 FROM reached),
      WHERE dataset_id <> %s),
     (SELECT count(DISTINCT d.owner_id) FROM reached JOIN catalogue_dataset AS d
      ON d.id = reached.dataset_id WHERE d.owner_id IS NOT NULL),
+    (SELECT count(DISTINCT person_id) FROM reached JOIN catalogue_download USING (dataset_id)),
     (SELECT array_agg(DISTINCT publication_id) FROM reached
      JOIN catalogue_publication_datasets USING (dataset_id)),
     (SELECT array_agg(dataset_id) FROM
@@ -42,6 +43,8 @@ class Preview:
         How many of these were taken back already.
     owners : int
         How many people own one of them; each gets one notice.
+    takers : int
+        How many people have downloaded one of them; each gets one notice.
     publications : int
         How many stand on it or on one of them.
     shown : list of Dataset
@@ -55,6 +58,7 @@ class Preview:
     derived: int
     retracted_before: int
     owners: int
+    takers: int
     publications: int
     shown: list[Dataset]
     cited: list[Publication]
@@ -68,7 +72,7 @@ def foresee(person: User, dataset: Dataset) -> Preview:
     """Count what stems from a dataset, in one statement for however much it is."""
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, [dataset.pk] * 3)
-        derived, before, owners, publications, newest = cursor.fetchone()
+        derived, before, owners, takers, publications, newest = cursor.fetchone()
     seen = visible_datasets(person)
     on_seen = Q(datasets__in=seen.filter(pk__in=[dataset.pk, *(newest or ())]))
     cited = Publication.objects.filter(on_seen, pk__in=publications or ()).distinct()
@@ -78,6 +82,7 @@ def foresee(person: User, dataset: Dataset) -> Preview:
         derived=derived,
         retracted_before=before,
         owners=owners,
+        takers=takers,
         publications=len(publications or ()),
         shown=list(seen.filter(pk__in=newest or ()).order_by("-pk")[:_LISTED]),
         cited=list(cited[:_LISTED]),

@@ -12,6 +12,7 @@ from catalogue.models.dataset import (
     ParameterKey,
     ProposalParameter,
 )
+from catalogue.models.downloads import Download
 from catalogue.models.facility import (
     EmbargoPolicy,
     Facility,
@@ -45,6 +46,7 @@ __all__ = [
     "Combination",
     "DataFile",
     "Dataset",
+    "Download",
     "EmbargoPolicy",
     "Facility",
     "Generated",

@@ -19,6 +19,7 @@ from catalogue.delivery import PRIVATE, Member, bundle, pack
 from catalogue.delivery.files import read_blocks, release_database
 from catalogue.delivery.names import attachment
 from catalogue.places import open_file, store_behind
+from catalogue.takers import note_taken
 from processing.exports.crate import METADATA, README, Crate
 from processing.exports.record import Record
 from processing.exports.workflow import WORKFLOW, add_workflow
@@ -100,6 +101,7 @@ def answer_crate(request: HttpRequest, packed: PackedCrate) -> HttpResponseBase:
     }
     if request.method == "HEAD":
         return HttpResponse(headers=headers)
+    note_taken(request.user, {member.dataset for member in packed.members})
     return StreamingHttpResponse(_stream(packed), headers=headers)
 
 

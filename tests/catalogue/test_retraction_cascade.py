@@ -12,9 +12,10 @@ from catalogue.access import get_readable, readable_datasets
 from catalogue.embargo.marks import DERIVED, causes
 from catalogue.embargo.retraction import Kind, preview, retract, take_back, undo
 from catalogue.errors import NotPermittedError, RetractedError, TransitionError
-from catalogue.models import AuditEvent, Dataset, Listing, Notice, Retraction, Tombstone
+from catalogue.models import AuditEvent, Dataset, Download, Listing, Notice, Retraction, Tombstone
 from catalogue.publications import Reference, link_publication
 from catalogue.retracting import lock_shared
+from catalogue.takers import note_taken
 from tests.builders import World, a_dataset
 from tests.catalogue.closing import a_product, a_proposal, guarded, in_days
 from tests.catalogue.test_pages import text_of
@@ -268,3 +269,29 @@ def test_a_result_that_is_published_meanwhile_does_not_escape(
     retracting.join(10)
     product = Dataset.objects.get(kind="derived")
     assert retracted() == {scan.pk, product.pk}
+
+
+def test_whoever_has_downloaded_data_hears_once_that_they_were_retracted(
+    world: World, client_of: ClientOf, chain: list[Dataset]
+) -> None:
+    scan, product, _ = chain
+    file = scan.files.get()
+    for client in (client_of("sten"), client_of("sten"), client_of(None)):
+        assert b"".join(client.get(f"/files/{file.uuid}/").streaming_content)
+    assert [row.person for row in Download.objects.all()] == [world.sten], "once, and nobody else"
+    assert client_of("rea").head(f"/files/{file.uuid}/").status_code == 200, "it was only looked at"
+    note_taken(world.sten, {product.pid})
+    assert preview(world.ines, scan).takers == 1
+    retract(world.ines, scan, "the wrong sample")
+    (notice,) = Notice.objects.filter(person=world.sten)
+    assert notice.text.endswith("was retracted. That concerns 1 more that you have downloaded.")
+    undo(world.ines, scan, "right after all")
+    assert Notice.objects.filter(person=world.sten).count() == 2
+
+
+def test_an_archive_that_is_taken_home_is_noted(
+    world: World, client_of: ClientOf, chain: list[Dataset]
+) -> None:
+    response = client_of("sten").get(f"/datasets/{chain[0].pid}/download.zip")
+    assert b"".join(response.streaming_content)
+    assert Download.objects.get().dataset == chain[0]
