@@ -63,7 +63,7 @@ def judge(facts: Facts) -> Verdict:
     if facts.retracted:
         return Verdict(Condition.RETRACTED, detail=f"Its subject was retracted: {facts.retracted}")
     if facts.pinned:
-        return Verdict(Condition.PINNED, facts.differs, _tell_pin(facts))
+        return _judge_pinned(facts)
     if not facts.desired:
         return _judge_blocked(facts)
     return _judge_result(facts) if facts.recorded == facts.desired else _judge_wish(facts)
@@ -73,6 +73,13 @@ def _judge_blocked(facts: Facts) -> Verdict:
     if facts.is_result_retracted:
         return Verdict(Condition.RETRACTED, detail=f"It was retracted. {facts.blocked}")
     return Verdict(Condition.BLOCKED, detail=facts.blocked)
+
+
+def _judge_pinned(facts: Facts) -> Verdict:
+    if facts.is_result_retracted:  # and nothing replaces it as long as the pin holds
+        detail = f"Its result was retracted, and a pin keeps it: {facts.pinned}"
+        return Verdict(Condition.RETRACTED, facts.differs, detail)
+    return Verdict(Condition.PINNED, facts.differs, _tell_pin(facts))
 
 
 def _tell_pin(facts: Facts) -> str:
