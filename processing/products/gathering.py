@@ -130,19 +130,27 @@ def _candidate(row: Dataset, binding: Binding, origins: frozenset[int]) -> Candi
     )
 
 
-def values_of(rule: ProductRule) -> dict[int, dict[str, Value]]:
-    """Return what a rule compares of each subject: name to value, by primary key."""
-    names = sorted({name for how in bindings_of(rule).values() for name in how.match})
+def values_of(rule: ProductRule, *, only: int | None = None) -> dict[int, dict[str, Value]]:
+    """
+    Return what a rule compares of each subject: name to value, by primary key.
+
+    Of several names for the same thing the first that a dataset tells counts, else two
+    passes would compare different ones.
+    """
+    subjects = matching_datasets(rule)
+    if only is not None:
+        subjects = subjects.filter(pk=only)
     found: dict[int, dict[str, Value]] = {}
-    for name in names:
+    for name in sorted({name for how in bindings_of(rule).values() for name in how.match}):
         keys, unit = _QUANTITIES.get(name, ((name,), 1.0))
-        rows = Parameter.objects.filter(
-            key__name__in=keys, dataset__in=matching_datasets(rule).values("pk")
-        )
-        for pk, text, number, si in rows.values_list("dataset", "text", "number", "si_number"):
-            measured = si if si is not None and unit != 1.0 else number
-            value = text if measured is None else measured / unit
-            found.setdefault(pk, {}).setdefault(name, value)
+        for key in keys:
+            rows = Parameter.objects.filter(key__name=key, dataset__in=subjects.values("pk"))
+            for pk, text, number, si in rows.order_by("key").values_list(
+                "dataset", "text", "number", "si_number"
+            ):
+                measured = si if si is not None and unit != 1.0 else number
+                value = text if measured is None else measured / unit
+                found.setdefault(pk, {}).setdefault(name, value)
     return found
 
 

@@ -84,7 +84,7 @@ class Review:
         self.shelves: Mapping[str, Shelf] = shelves_of(rule)
         self._only = only
         self._keys = KeyWriter(rule, self.manifest)
-        self._values = values_of(rule)
+        self._values = values_of(rule, only=only)
         self._gone = retracted_activities()
         self._constants = {r for r, how in bindings_of(rule).items() if how.source == "calibration"}
         self._oldest: datetime | None = None
