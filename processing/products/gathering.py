@@ -5,7 +5,7 @@ Subjects come in a stream, whatever their number; what may be picked for them, a
 of all this was retracted, is read first: constants are thousands where scans are millions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from catalogue.models import Dataset, Generated, Guard, Parameter, Tombstone
 from processing.models import ProductRule
 from processing.products.picking import Asking, Binding, Candidate, Shelf, Value
 from processing.products.selecting import matching_datasets
+from processing.recipes.manifest import Manifest
 
 _PAGE = 20_000
 _JOULES_PER_KEV = 1.602176634e-16
@@ -90,11 +91,16 @@ def bindings_of(rule: ProductRule) -> dict[str, Binding]:
 
 def shelves_of(rule: ProductRule) -> dict[str, Shelf]:
     """Return what may be picked for each late-bound role."""
-    return {role: Shelf(how, _candidates(how)) for role, how in bindings_of(rule).items()}
+    slots = Manifest.model_validate_json(rule.recipe.manifest).inputs
+    return {
+        role: Shelf(how, _candidates(how, slots[role].contents))
+        for role, how in bindings_of(rule).items()
+    }
 
 
-def _candidates(binding: Binding) -> list[Candidate]:
-    found = Dataset.objects.filter(tombstone=None)
+def _candidates(binding: Binding, contents: Collection[str]) -> list[Candidate]:
+    # People may say of any dataset what it calibrates: the recipe still has to read it.
+    found = Dataset.objects.filter(tombstone=None, content__in=contents)
     if binding.source == "calibration":
         found = found.filter(calibration__kind=binding.content)
     else:
