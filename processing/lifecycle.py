@@ -294,6 +294,7 @@ def _fulfil(run: ProcessingRun) -> None:
         processing_run=run,
         wanted_run=None,
         condition=Case(fits, default=Value(Product.Condition.STALE)),
+        reasons=[],  # they told of the result before this one
         detail="",
         changed_at=Now(),
     )

@@ -1,8 +1,10 @@
 """What product rules say of recipes and stores that cannot be true."""
 
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from catalogue.declaration.comparing import Locator
+from catalogue.digests import canonical_json
 from catalogue.errors import DeclarationFault
 from catalogue.models import Instrument
 from processing.declaration.sections import ProductSection
@@ -38,7 +40,7 @@ def check_products(
     """
     found = [
         *_check_owners(products, owner),
-        *_check_twins(products),
+        *_check_twins(products, owner),
         *(
             item
             for slug, product in products.items()
@@ -67,14 +69,36 @@ def _check_owners(products: Mapping[str, ProductSection], owner: str) -> _Found:
         )
 
 
-def _check_twins(products: Mapping[str, ProductSection]) -> _Found:
+def _check_twins(products: Mapping[str, ProductSection], owner: str) -> _Found:
     """Two rules that want the same of the same datasets would fulfil each other for ever."""
-    seen: dict[str, str] = {}
+    others = ProductRule.objects.exclude(owner=owner).select_related("recipe")
+    seen = {
+        _write_wish(rule.recipe, rule.selection, rule.inputs, rule.parameters): rule.slug
+        for rule in others
+    }
     for slug, product in products.items():
-        wish = product.model_dump_json(include={"recipe", "selection", "inputs", "parameters"})
-        first = seen.setdefault(wish, slug)
+        first = seen.setdefault(_wish_of(product) or slug, slug)
         if first != slug:
             yield ("product", slug), f"wants the same products as {first}: keep one of them"
+
+
+def _wish_of(product: ProductSection) -> str:
+    """Write what a rule wants, however it is worded; "" where that is at fault itself."""
+    recipe = find_recipe(product.recipe_name, product.pinned_version)
+    if recipe is None:
+        return ""
+    try:
+        parameters = read_manifest(recipe).validate_parameters(product.parameters)
+    except RecipeParameterError:
+        return ""
+    inputs = {role: how.binding().model_dump(mode="json") for role, how in product.inputs.items()}
+    selection = product.selection.model_dump(exclude_none=True)
+    return _write_wish(recipe, selection, inputs, parameters)
+
+
+def _write_wish(recipe: Recipe, *what: Mapping[str, Any]) -> str:
+    version = recipe.version.split(".")[:2]  # of which a patch changes no result
+    return canonical_json([recipe.name, version, *what])
 
 
 def _check_one(

@@ -10,7 +10,9 @@ from catalogue.declaration.sections import CatalogueSections
 from catalogue.models import QualityFlag
 from processing.products.picking import Binding, Within
 
-_DURATION = re.compile(r"P(?:(\d{1,4})W)?(?:(\d{1,5})D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+_DURATION = re.compile(
+    r"P(?:(\d{1,4})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,9})S)?)?"
+)
 _SECONDS = (7 * 86400, 86400, 3600, 60, 1)
 
 
@@ -31,6 +33,12 @@ def read_duration(text: str) -> int:
 
 def _check_duration(text: str) -> str:
     read_duration(text)
+    return text
+
+
+def _check_days(text: str) -> str:
+    if read_duration(text) % _SECONDS[1]:
+        raise ValueError("must be whole days, such as P90D")
     return text
 
 
@@ -100,7 +108,7 @@ class ProductLimits(Section):
     """What a rule may ask of the machines by itself; a person may order more."""
 
     per_hour: int | None = Field(default=None, ge=0)
-    backfill: Duration | None = None
+    backfill: Annotated[Duration, AfterValidator(_check_days)] | None = None
     core_hours_per_day: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 

@@ -1,8 +1,8 @@
 """Why a product exists, in which condition it is, and what of it differs from what is wanted."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from catalogue.access import Person, visible_datasets
 from catalogue.declaration.comparing import Locator
 from catalogue.models import Dataset
+from processing.access import visible_processing_runs
 from processing.errors import UnknownProductError
 from processing.models import Configuration, Product, ProductRule
 from processing.products.judging import Verdict
@@ -51,6 +52,11 @@ class Bound:
     then_pid: str
     now_pid: str
     is_same: bool
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the reader may not see one of the two: its digest is not shown either."""
+        return bool((self.then and not self.then_pid) or (self.now and not self.now_pid))
 
 
 @dataclass(frozen=True)
@@ -137,15 +143,27 @@ def explain(person: Person, product: Product) -> Explanation:
     line = Locator(revision.text).line_of(["product", rule.slug]) if revision else 0
     run = product.processing_run
     old = run.key_document if run else ""
-    differences = list(_differences(old, finding.document)) if old and finding else []
+    inputs = list(_bound(person, review, finding, product))
+    hidden = {f"inputs.{bound.role}" for bound in inputs if bound.is_hidden}
+    differences = list(_differences(old, finding.document, hidden)) if old and finding else []
     return Explanation(
         product,
         Origin(rule, revision, line),
-        finding.verdict if finding else _orphaned(product),
-        list(_bound(person, review, finding, product)),
+        _tell_verdict(person, finding) if finding else _orphaned(product),
+        inputs,
         differences,
         _next_step(finding),
     )
+
+
+def _tell_verdict(person: Person, finding: Finding) -> Verdict:
+    """Add what the recipe has said of a failure: it tells of the data, as the run does."""
+    verdict, row = finding.verdict, finding.row
+    if verdict.condition != Condition.FAILED or not row.problem or row.wanted_run is None:
+        return verdict
+    if not visible_processing_runs(person).filter(pk=row.wanted_run).exists():
+        return verdict
+    return replace(verdict, detail=f"{verdict.detail} {row.problem}")
 
 
 def _orphaned(product: Product) -> Verdict:
@@ -206,11 +224,15 @@ def _next_step(finding: Finding | None) -> str:
     }.get(condition, "Nothing is launched by itself; a person may order it.")
 
 
-def _differences(old: str, new: str) -> Iterator[Difference]:
-    """Compare two key documents entry by entry."""
+def _differences(old: str, new: str, hidden: Collection[str]) -> Iterator[Difference]:
+    """Compare two key documents entry by entry; of what is hidden only that it differs."""
     then, now = (dict(_flatten(json.loads(text))) for text in (old, new))
     for name in sorted({*then, *now}):
-        if then.get(name) != now.get(name):
+        if then.get(name) == now.get(name):
+            continue
+        if name in hidden:
+            yield Difference(name, "not shown to you", "not shown to you")
+        else:
             yield Difference(name, then.get(name, "none"), now.get(name, "none"))
 
 

@@ -5,7 +5,7 @@ Subjects come in a stream, whatever their number; what may be picked for them, a
 of all this was retracted, is read first: constants are thousands where scans are millions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from catalogue.models import Dataset, Generated, Guard, Parameter, Tombstone
 from processing.models import ProductRule
 from processing.products.picking import Asking, Binding, Candidate, Shelf, Value
 from processing.products.selecting import matching_datasets
+from processing.recipes.manifest import Manifest
 
 _PAGE = 20_000
 _JOULES_PER_KEV = 1.602176634e-16
@@ -91,11 +92,16 @@ def bindings_of(rule: ProductRule) -> dict[str, Binding]:
 
 def shelves_of(rule: ProductRule) -> dict[str, Shelf]:
     """Return what may be picked for each late-bound role."""
-    return {role: Shelf(how, _candidates(how)) for role, how in bindings_of(rule).items()}
+    slots = Manifest.model_validate_json(rule.recipe.manifest).inputs
+    return {
+        role: Shelf(how, _candidates(how, slots[role].contents))
+        for role, how in bindings_of(rule).items()
+    }
 
 
-def _candidates(binding: Binding) -> list[Candidate]:
-    found = Dataset.objects.filter(tombstone=None)
+def _candidates(binding: Binding, contents: Collection[str]) -> list[Candidate]:
+    # People may say of any dataset what it calibrates: the recipe still has to read it.
+    found = Dataset.objects.filter(tombstone=None, content__in=contents)
     if binding.source == "calibration":
         found = found.filter(calibration__kind=binding.content)
     else:
@@ -131,19 +137,27 @@ def _candidate(row: Dataset, binding: Binding, origins: frozenset[int]) -> Candi
     )
 
 
-def values_of(rule: ProductRule) -> dict[int, dict[str, Value]]:
-    """Return what a rule compares of each subject: name to value, by primary key."""
-    names = sorted({name for how in bindings_of(rule).values() for name in how.match})
+def values_of(rule: ProductRule, *, only: int | None = None) -> dict[int, dict[str, Value]]:
+    """
+    Return what a rule compares of each subject: name to value, by primary key.
+
+    Of several names for the same thing the first that a dataset tells counts, else two
+    passes would compare different ones.
+    """
+    subjects = matching_datasets(rule)
+    if only is not None:
+        subjects = subjects.filter(pk=only)
     found: dict[int, dict[str, Value]] = {}
-    for name in names:
+    for name in sorted({name for how in bindings_of(rule).values() for name in how.match}):
         keys, unit = _QUANTITIES.get(name, ((name,), 1.0))
-        rows = Parameter.objects.filter(
-            key__name__in=keys, dataset__in=matching_datasets(rule).values("pk")
-        )
-        for pk, text, number, si in rows.values_list("dataset", "text", "number", "si_number"):
-            measured = si if si is not None and unit != 1.0 else number
-            value = text if measured is None else measured / unit
-            found.setdefault(pk, {}).setdefault(name, value)
+        for key in keys:
+            rows = Parameter.objects.filter(key__name=key, dataset__in=subjects.values("pk"))
+            for pk, text, number, si in rows.order_by("key").values_list(
+                "dataset", "text", "number", "si_number"
+            ):
+                measured = si if si is not None and unit != 1.0 else number
+                value = text if measured is None else measured / unit
+                found.setdefault(pk, {}).setdefault(name, value)
     return found
 
 

@@ -44,7 +44,6 @@ class Facts:
     wanted: str = ""
     wanted_state: str = ""
     attempts: int = 0
-    problem: str = ""
     pinned: str = ""  # why a person has frozen it
     held: str = ""  # why nothing is launched by itself
 
@@ -63,7 +62,7 @@ def judge(facts: Facts) -> Verdict:
     if facts.retracted:
         return Verdict(Condition.RETRACTED, detail=f"Its subject was retracted: {facts.retracted}")
     if facts.pinned:
-        return Verdict(Condition.PINNED, facts.differs, _tell_pin(facts))
+        return _judge_pinned(facts)
     if not facts.desired:
         return _judge_blocked(facts)
     return _judge_result(facts) if facts.recorded == facts.desired else _judge_wish(facts)
@@ -73,6 +72,13 @@ def _judge_blocked(facts: Facts) -> Verdict:
     if facts.is_result_retracted:
         return Verdict(Condition.RETRACTED, detail=f"It was retracted. {facts.blocked}")
     return Verdict(Condition.BLOCKED, detail=facts.blocked)
+
+
+def _judge_pinned(facts: Facts) -> Verdict:
+    if facts.is_result_retracted:  # and nothing replaces it as long as the pin holds
+        detail = f"Its result was retracted, and a pin keeps it: {facts.pinned}"
+        return Verdict(Condition.RETRACTED, facts.differs, detail)
+    return Verdict(Condition.PINNED, facts.differs, _tell_pin(facts))
 
 
 def _tell_pin(facts: Facts) -> str:
@@ -105,7 +111,7 @@ def _tell_failure(facts: Facts) -> str:
     if facts.wanted_state == State.CANCELLED:
         return "A person has cancelled it. Launch it again if it is wanted."
     times = "attempt" if facts.attempts == 1 else "attempts"
-    return f"It failed after {facts.attempts} {times}: {facts.problem}"
+    return f"It failed after {facts.attempts} {times}."
 
 
 def tell_differences(reasons: Collection[str]) -> str:

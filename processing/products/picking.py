@@ -119,6 +119,9 @@ class Shelf:
         if self.binding.pick != "closest":
             return before
         after = self._first(drawer, range(place, len(drawer)), subject, at)
+        if after is not None:  # of equal times the latest known counts, here as before it
+            last = bisect_right(self._starts[key], after.valid_from) - 1
+            after = self._first(drawer, range(last, place - 1, -1), subject, at)
         return min(
             (one for one in (before, after) if one is not None),
             key=lambda one: abs(one.valid_from - at),

@@ -20,7 +20,7 @@ SELECT count(*),
   FROM (SELECT (r.usage ->> 'cpu_seconds')::float AS cpu_s,
                greatest((SELECT sum(d.size) FROM processing_runinput i
                            JOIN catalogue_dataset d ON d.id = i.dataset_id
-                          WHERE i.processing_run_id = r.id), 1)::float AS bytes_in,
+                          WHERE i.processing_run_id = r.id AND i.role = %s), 1)::float AS bytes_in,
                coalesce((SELECT sum(d.size) FROM catalogue_generated g
                            JOIN catalogue_dataset d ON d.id = g.dataset_id
                           WHERE g.activity_id = r.activity_id), 0)::float AS bytes_out
@@ -34,10 +34,10 @@ SELECT count(*),
 @dataclass(frozen=True)
 class Rates:
     """
-    What one byte of input costs, and where that is known from.
+    What one byte of a subject costs, and where that is known from.
 
-    ``core_s`` and ``core_s_p90`` are core-seconds per input byte, ``bytes_out`` bytes
-    written per input byte; of an upper bound ``core_s_per_run`` counts instead.
+    ``core_s`` and ``core_s_p90`` are core-seconds per byte of the subject, ``bytes_out``
+    bytes written per byte of it; of an upper bound ``core_s_per_run`` counts instead.
     """
 
     source: str
@@ -68,7 +68,7 @@ class Price:
 def rates_of(rule: ProductRule) -> Rates:
     """Say what a rule's recipe costs."""
     with connection.cursor() as cursor:
-        cursor.execute(_HISTORY, [rule.recipe.name, _LOOKED_AT])
+        cursor.execute(_HISTORY, [rule.subject, rule.recipe.name, _LOOKED_AT])
         count, core_s, bytes_out = cursor.fetchone()
     if count:
         median, p90 = core_s

@@ -87,7 +87,7 @@ class Review:
         self.shelves: Mapping[str, Shelf] = shelves_of(rule)
         self._only = only
         self._keys = KeyWriter(rule, self.manifest)
-        self._values = values_of(rule)
+        self._values = values_of(rule, only=only)
         self._gone = retracted_activities()
         self._constants = {r for r, how in bindings_of(rule).items() if how.source == "calibration"}
         self._oldest: datetime | None = None
@@ -233,7 +233,6 @@ def _facts(finding: Finding, blocked: str) -> Facts:
         wanted=row.wanted_key or "",
         wanted_state=row.wanted_state or "",
         attempts=row.attempts or 0,
-        problem=row.problem or "",
         pinned=_pin(row),
     )
 

@@ -11,6 +11,7 @@ from processing.products.reviewing import Finding
 from processing.products.selecting import matching_datasets
 
 # Two stewards at once write the same; the order of keys keeps them from locking each other.
+# An order is for one time: what has become fresh without a run has fulfilled it, too.
 _WRITE = """
 INSERT INTO processing_product AS p (rule_id, subject_id, condition, reasons, detail, desired_key,
        processing_run_id, wanted_run_id, changed_at, pin_reason)
@@ -20,7 +21,8 @@ SELECT %s, t.*, clock_timestamp(), ''
 ON CONFLICT (rule_id, subject_id) DO UPDATE
    SET condition = excluded.condition, reasons = excluded.reasons, detail = excluded.detail,
        desired_key = excluded.desired_key, processing_run_id = excluded.processing_run_id,
-       wanted_run_id = excluded.wanted_run_id, changed_at = excluded.changed_at
+       wanted_run_id = excluded.wanted_run_id, changed_at = excluded.changed_at,
+       ordered_at = CASE WHEN excluded.condition <> 'fresh' THEN p.ordered_at END
 """
 
 

@@ -17,7 +17,15 @@ from catalogue.models import Arrival, Collection, Dataset, IngestRule
 from catalogue.registration import ActivityRecord, DerivedDataset, DerivedFile, register_derived
 from catalogue.storage.content import content_key, keep_bytes
 from catalogue.tokens import make_token
-from processing.models import ArchiveCopy, LogEntry, ProcessingRun
+from processing.models import (
+    ArchiveCopy,
+    Configuration,
+    LogEntry,
+    ProcessingRun,
+    Product,
+    ProductRule,
+)
+from processing.products.keeping import keep_all
 from tests.builders import World, a_dataset, a_run, a_technique
 from tests.journeys.conftest import Browse, sign_in
 
@@ -49,6 +57,7 @@ def fill(world: World) -> dict[str, str]:
     state(pk=failed.pk).update(state="failed", finished_at=now, started_at=now, problem=problem)
     scan = queued.inputs.get(role="scan").dataset
     collection = _say_things(world, dataset)
+    wanted = _want(world, done, failed)
     return {
         "search": "/",
         "search without match": "/?q=quartz&kind=raw",
@@ -64,6 +73,11 @@ def fill(world: World) -> dict[str, str]:
         "succeeded run": f"/processing-runs/{done.uuid}/",
         "two runs compared": f"/processing-runs/{done.uuid}/diff/{queued.uuid}/",
         "failed run": f"/processing-runs/{failed.uuid}/",
+        "products": "/products/",
+        "products in a condition": "/products/?rule=xrd-map&condition=failed",
+        "stale product": f"/products/xrd-map/{wanted[0].pid}/",
+        "failed product": f"/products/xrd-map/{wanted[1].pid}/",
+        "calibration": f"/datasets/{wanted[0].pid}/calibration/",
         "recipes": "/recipes/",
         "recipe": "/recipes/xrd-map/",
         "access": f"/datasets/{dataset.pid}/access/",
@@ -92,6 +106,11 @@ OF_STEWARDS = {
     "what lacks metadata": "/steward/incomplete/?lack=sample",
     "audit log": "/steward/audit/",
     "operations": "/ops/",
+    "facility": "/facility/",
+    "plan": "/facility/plan/",
+    "rules": "/facility/rules/",
+    "revision": "/facility/revisions/1/",
+    "backlog": "/products/xrd-map/backfill/",
 }
 
 
@@ -116,6 +135,32 @@ def _say_things(world: World, dataset: Dataset) -> Collection:
     collection = collecting.make_collection(world.ines, LONG, "Whites and reds.")
     collecting.add_dataset(world.ines, collection.pid, dataset.pid)
     return collection
+
+
+def _want(world: World, done: ProcessingRun, failed: ProcessingRun) -> list[Dataset]:
+    """Declare a rule; return the subjects of a stale product of it, and of a failed one."""
+    rule = ProductRule.objects.create(
+        slug="xrd-map", recipe=done.recipe, selection={"kind": "raw"}, subject="scan",
+        inputs={"geometry": {"source": "calibration", "content": "poni", "match": {},
+                             "pick": "closest", "max_age_s": 7 * 86400.0}},
+        parameters={"bins": 900}, keep="manual",
+    )  # fmt: skip
+    text = f'schema = 1\n[product.xrd-map]\nrecipe = "xrd-map"  # {LONG}\n'
+    Configuration.objects.create(
+        number=1, text=text, digest="d" * 64, changes=[f"create product {LONG}"],
+        recipes={"xrd-map": {"recipe": str(done.recipe), "environment": "e" * 64}},
+    )  # fmt: skip
+    subjects = [run.inputs.get(role="scan").dataset for run in (done, failed)]
+    Product.objects.create(
+        rule=rule, subject=subjects[0], processing_run=done, condition="stale",
+        reasons=["parameters"], detail="The rule's parameters have changed.",
+    )  # fmt: skip
+    Product.objects.create(
+        rule=rule, subject=subjects[1], wanted_run=failed, condition="failed",
+        detail="It failed after 3 attempts.",
+    )  # fmt: skip
+    keep_all()
+    return subjects
 
 
 def _succeed(run: ProcessingRun, world: World) -> Dataset:
