@@ -189,7 +189,7 @@ def cancel(person: Person, run: ProcessingRun) -> bool:
     if held.is_final:
         raise ProcessingRunEndedError(str(run.uuid), held.state)
     others = held.interests.exclude(person_id=person.pk)
-    is_wanted = held.rule_id or held.products.exists() or others.exists()
+    is_wanted = held.rule_id or held.wanted_for.exists() or others.exists()
     if is_wanted and not getattr(person, "is_data_steward", False):
         held.interests.filter(person_id=person.pk).delete()
         return False
