@@ -290,10 +290,12 @@ def _file(file: OutputFile) -> DerivedFile:
 def _fulfil(run: ProcessingRun) -> None:
     """Give a result to the products that have waited for it; the steward looks again."""
     fits = When(desired_key=run.run_key, then=Value(Product.Condition.FRESH))
-    Product.objects.filter(wanted_run=run).update(
+    # What was pinned meanwhile stays as it is: without the pin, the result is found by its key.
+    Product.objects.filter(wanted_run=run, pinned_at=None).update(
         processing_run=run,
         wanted_run=None,
         condition=Case(fits, default=Value(Product.Condition.STALE)),
+        reasons=[],  # they told of the result before
         detail="",
         changed_at=Now(),
     )

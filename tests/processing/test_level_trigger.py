@@ -1,0 +1,80 @@
+"""What people have said holds, and no pass of the steward is stuck with what is over."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from catalogue.models import Dataset
+from catalogue.places import content_folder
+from catalogue.storage.content import keep_bytes
+from processing import leases
+from processing.lifecycle import settle
+from processing.models import ProcessingRun, Product, ProductRule
+from processing.products.ordering import order, pin
+from processing.steward import reconcile
+from processing.ticket import Outcome, OutputFile
+from tests.builders import World, a_dataset, a_manifest, a_recipe
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def rule(world: World) -> ProductRule:
+    return ProductRule.objects.create(
+        slug="xrd-map", recipe=a_recipe(), selection={"content": "nexus-scan"}, subject="scan",
+        inputs={"geometry": {"content": "poni"}}, parameters={"bins": 500}, keep="fresh",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def scan(world: World, rule: ProductRule) -> Dataset:
+    a_geometry(world, hours=-3)
+    return a_dataset(world, start_time=NOON)
+
+
+def a_geometry(world: World, *, hours: float) -> Dataset:
+    return a_dataset(world, content="poni", start_time=NOON + timedelta(hours=hours))
+
+
+def the_product() -> Product:
+    return Product.objects.get()
+
+
+def finish_the_run(body: bytes = b"a map") -> ProcessingRun:
+    sha256 = hashlib.sha256(body).hexdigest()
+    keep_bytes(content_folder(), body, sha256)
+    held = leases.claim("worker", 60)
+    assert held is not None
+    output = OutputFile(role="result", path="map.nxs", size=len(body), sha256=sha256)
+    settle(held, Outcome(outputs=(output,)))
+    return ProcessingRun.objects.get(pk=held.run_id)
+
+
+def test_what_is_pinned_while_it_is_made_anew_stays_as_it_is(world: World, scan: Dataset) -> None:
+    reconcile()
+    first = finish_the_run()
+    a_geometry(world, hours=-1)
+    reconcile()
+    pin(world.ines, the_product(), "the figure of the paper")
+    finish_the_run(b"another map")
+    assert the_product().processing_run == first
+    assert the_product().condition == "pinned"
+
+
+def test_the_reasons_of_a_stale_product_are_those_of_its_present_result(
+    world: World, rule: ProductRule, scan: Dataset
+) -> None:
+    ProductRule.objects.update(keep="latest-compatible")
+    reconcile()
+    finish_the_run()
+    newer = a_manifest().model_copy(update={"version": "2.0.0"})
+    ProductRule.objects.update(recipe=a_recipe(newer))
+    reconcile()
+    order(world.ines, the_product())
+    reconcile()
+    a_geometry(world, hours=-1)
+    reconcile()
+    finish_the_run(b"by the new recipe")
+    # Only the geometry differs now, and that the rule follows by itself.
+    assert reconcile().products.submitted == 1
