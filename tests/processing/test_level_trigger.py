@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from catalogue.embargo.retraction import retract, undo
 from catalogue.models import Dataset
 from catalogue.places import content_folder
 from catalogue.storage.content import keep_bytes
@@ -78,3 +79,15 @@ def test_the_reasons_of_a_stale_product_are_those_of_its_present_result(
     finish_the_run(b"by the new recipe")
     # Only the geometry differs now, and that the rule follows by itself.
     assert reconcile().products.submitted == 1
+
+
+def test_what_was_cancelled_for_a_retraction_is_wanted_again_once_that_is_undone(
+    world: World, scan: Dataset
+) -> None:
+    reconcile()
+    retract(world.dana, scan, "The wrong sample.")
+    reconcile()
+    assert the_product().condition == "retracted"
+    undo(world.dana, scan, "It was the right one.")
+    assert reconcile().products.submitted == 1
+    assert the_product().condition == "queued"
