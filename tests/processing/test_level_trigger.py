@@ -91,3 +91,15 @@ def test_what_was_cancelled_for_a_retraction_is_wanted_again_once_that_is_undone
     undo(world.dana, scan, "It was the right one.")
     assert reconcile().products.submitted == 1
     assert the_product().condition == "queued"
+
+
+def test_what_a_person_has_ordered_does_not_wait_behind_what_comes_by_itself(
+    world: World, rule: ProductRule, scan: Dataset
+) -> None:
+    a_dataset(world, start_time=NOON)
+    ProductRule.objects.update(per_hour=0)
+    reconcile()
+    order(world.ines, Product.objects.get(subject=scan))
+    ProductRule.objects.update(per_hour=1)
+    reconcile()
+    assert Product.objects.get(subject=scan).condition == "queued"
