@@ -20,7 +20,8 @@ from processing.products.selecting import matching_datasets
 _PAGE = 20_000
 _JOULES_PER_KEV = 1.602176634e-16
 
-# How rules call what the catalogue keeps in SI units under the names of the files.
+# How rules call what the catalogue keeps in SI units under the names of the files, the best
+# name first.
 _QUANTITIES: dict[str, tuple[tuple[str, ...], float]] = {
     "energy_kev": (("photon_energy",), _JOULES_PER_KEV),
     "wavelength_nm": (("photon_wavelength",), 1e-9),
@@ -137,13 +138,14 @@ def values_of(rule: ProductRule) -> dict[int, dict[str, Value]]:
     found: dict[int, dict[str, Value]] = {}
     for name in names:
         keys, unit = _QUANTITIES.get(name, ((name,), 1.0))
-        rows = Parameter.objects.filter(
-            key__name__in=keys, dataset__in=matching_datasets(rule).values("pk")
-        )
-        for pk, text, number, si in rows.values_list("dataset", "text", "number", "si_number"):
-            measured = si if si is not None and unit != 1.0 else number
-            value = text if measured is None else measured / unit
-            found.setdefault(pk, {}).setdefault(name, value)
+        for key in keys:  # the first that a dataset tells is the one, in every pass
+            rows = Parameter.objects.filter(
+                key__name=key, dataset__in=matching_datasets(rule).values("pk")
+            )
+            for pk, text, number, si in rows.values_list("dataset", "text", "number", "si_number"):
+                measured = si if si is not None and unit != 1.0 else number
+                value = text if measured is None else measured / unit
+                found.setdefault(pk, {}).setdefault(name, value)
     return found
 
 

@@ -12,6 +12,7 @@ from catalogue.storage.content import keep_bytes
 from processing import leases
 from processing.lifecycle import settle
 from processing.models import ProcessingRun, Product, ProductRule
+from processing.products.gathering import values_of
 from processing.products.ordering import order, pin
 from processing.steward import reconcile
 from processing.ticket import Outcome, OutputFile
@@ -103,3 +104,14 @@ def test_what_a_person_has_ordered_does_not_wait_behind_what_comes_by_itself(
     ProductRule.objects.update(per_hour=1)
     reconcile()
     assert Product.objects.get(subject=scan).condition == "queued"
+
+
+def test_a_detector_is_called_by_its_name_before_its_description(
+    world: World, rule: ProductRule
+) -> None:
+    binding = {"content": "poni", "match": {"detector": "equal"}}
+    ProductRule.objects.update(inputs={"geometry": binding})
+    told = {"detector.local_name": "cam7", "detector.description": "big", "detector.name": "Eiger"}
+    a_dataset(world, parameters={name: (text, "") for name, text in told.items()})
+    (values,) = values_of(ProductRule.objects.get()).values()
+    assert values == {"detector": "Eiger"}
