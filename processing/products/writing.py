@@ -20,7 +20,9 @@ SELECT %s, t.*, clock_timestamp(), ''
 ON CONFLICT (rule_id, subject_id) DO UPDATE
    SET condition = excluded.condition, reasons = excluded.reasons, detail = excluded.detail,
        desired_key = excluded.desired_key, processing_run_id = excluded.processing_run_id,
-       wanted_run_id = excluded.wanted_run_id, changed_at = excluded.changed_at
+       wanted_run_id = excluded.wanted_run_id, changed_at = excluded.changed_at,
+       ordered_at = CASE WHEN excluded.condition NOT IN ('fresh', 'queued', 'running')
+                         THEN p.ordered_at END
 """
 
 

@@ -15,6 +15,7 @@ from processing.models import ProcessingRun, Product, ProductRule
 from processing.products.gathering import values_of
 from processing.products.ordering import order, pin
 from processing.steward import reconcile
+from processing.submission import submit
 from processing.ticket import Outcome, OutputFile
 from tests.builders import World, a_dataset, a_manifest, a_recipe
 
@@ -115,3 +116,18 @@ def test_a_detector_is_called_by_its_name_before_its_description(
     a_dataset(world, parameters={name: (text, "") for name, text in told.items()})
     (values,) = values_of(ProductRule.objects.get()).values()
     assert values == {"detector": "Eiger"}
+
+
+def test_an_order_is_spent_when_its_result_is_there_whoever_made_it(
+    world: World, rule: ProductRule, scan: Dataset
+) -> None:
+    ProductRule.objects.update(keep="manual")
+    reconcile()
+    order(world.ines, the_product())
+    inputs = {"scan": [scan], "geometry": [Dataset.objects.get(content="poni")]}
+    submit(world.ines, rule.recipe, inputs, {"bins": 500})
+    finish_the_run()
+    reconcile()
+    assert the_product().condition == "fresh"
+    a_geometry(world, hours=-1)
+    assert reconcile().products.submitted == 0
