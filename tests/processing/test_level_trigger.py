@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +14,12 @@ from processing import leases
 from processing.lifecycle import settle
 from processing.models import ProcessingRun, Product, ProductRule
 from processing.products.gathering import values_of
+from processing.products.keeping import Kept, keep
 from processing.products.ordering import order, pin
 from processing.steward import reconcile
 from processing.submission import submit
 from processing.ticket import Outcome, OutputFile
-from tests.builders import World, a_dataset, a_manifest, a_recipe
+from tests.builders import World, a_dataset, a_manifest, a_recipe, a_world
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -131,3 +133,21 @@ def test_an_order_is_spent_when_its_result_is_there_whoever_made_it(
     assert the_product().condition == "fresh"
     a_geometry(world, hours=-1)
     assert reconcile().products.submitted == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rule_that_is_removed_under_a_pass_does_not_end_the_steward(
+    transactional_db: None, tmp_path: Path
+) -> None:
+    world = a_world(tmp_path)
+    rule = ProductRule.objects.create(
+        slug="xrd-map", recipe=a_recipe(), selection={"content": "nexus-scan"}, subject="scan",
+        inputs={"geometry": {"content": "poni"}}, keep="fresh",
+    )  # fmt: skip
+    a_geometry(world, hours=-3)
+    a_dataset(world, start_time=NOON)
+    as_read = ProductRule.objects.select_related("recipe", "archive").get()
+    rule.delete()
+    keep(as_read, None, Kept())
+    assert not Product.objects.exists()
+    assert not ProcessingRun.objects.exists()
