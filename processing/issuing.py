@@ -1,5 +1,7 @@
 """From a claimed row to the ticket that travels."""
 
+import json
+
 from django.conf import settings
 
 from catalogue.models import DataFile, Dataset, Generated
@@ -40,7 +42,8 @@ def issue_ticket(held: Claim) -> Ticket:
         recipe=run.recipe.name,
         version=run.recipe.version,
         entry=manifest.entry,
-        environment=manifest.environment.digest,
+        # Of the key, not of the recipe as it is today: what runs must be what is recorded.
+        environment=json.loads(run.key_document)["environment"],
         run_key=run.run_key,
         key_document=run.key_document,
         inputs=inputs,

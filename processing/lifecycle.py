@@ -189,7 +189,7 @@ def cancel(person: Person, run: ProcessingRun) -> bool:
     if held.is_final:
         raise ProcessingRunEndedError(str(run.uuid), held.state)
     others = held.interests.exclude(person_id=person.pk)
-    is_wanted = held.rule_id or held.products.exists() or others.exists()
+    is_wanted = held.rule_id or held.wanted_for.exists() or others.exists()
     if is_wanted and not getattr(person, "is_data_steward", False):
         held.interests.filter(person_id=person.pk).delete()
         return False
@@ -290,7 +290,8 @@ def _file(file: OutputFile) -> DerivedFile:
 def _fulfil(run: ProcessingRun) -> None:
     """Give a result to the products that have waited for it; the steward looks again."""
     fits = When(desired_key=run.run_key, then=Value(Product.Condition.FRESH))
-    Product.objects.filter(wanted_run=run).update(
+    # What was pinned meanwhile stays as it is: without the pin, the result is found by its key.
+    Product.objects.filter(wanted_run=run, pinned_at=None).update(
         processing_run=run,
         wanted_run=None,
         condition=Case(fits, default=Value(Product.Condition.STALE)),

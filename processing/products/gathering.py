@@ -21,7 +21,8 @@ from processing.recipes.manifest import Manifest
 _PAGE = 20_000
 _JOULES_PER_KEV = 1.602176634e-16
 
-# How rules call what the catalogue keeps in SI units under the names of the files.
+# How rules call what the catalogue keeps in SI units under the names of the files, the best
+# name first.
 _QUANTITIES: dict[str, tuple[tuple[str, ...], float]] = {
     "energy_kev": (("photon_energy",), _JOULES_PER_KEV),
     "wavelength_nm": (("photon_wavelength",), 1e-9),

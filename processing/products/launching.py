@@ -79,7 +79,7 @@ def _usual_size(rule: ProductRule) -> int:
 
 def launch(review: Review, due: Sequence[Finding], configuration: Configuration | None) -> int:
     """
-    Ask for the products that are due, the newest subjects first.
+    Ask for the products that are due: what people have ordered first, then the newest subjects.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def launch(review: Review, due: Sequence[Finding], configuration: Configuration 
     budget = budget_of(rule, configuration, len(due))
     if budget.runs < len(due):
         _log.info("%s: %d of %d launched (%s)", rule, budget.runs, len(due), budget.limit)
-    chosen = heapq.nlargest(budget.runs, due, key=lambda finding: finding.row.pk)
+    chosen = heapq.nlargest(budget.runs, due, key=_urgency)
     pks = {finding.row.pk for finding in chosen}
     pks |= {one.pk for finding in chosen for one in finding.picked.values()}
     datasets = Dataset.objects.select_related("instrument").in_bulk(pks)
@@ -100,6 +100,10 @@ def launch(review: Review, due: Sequence[Finding], configuration: Configuration 
     for finding in chosen:
         queued += _launch_one(review, finding, datasets, configuration)
     return queued
+
+
+def _urgency(finding: Finding) -> tuple[bool, int]:
+    return finding.row.ordered_at is not None, finding.row.pk
 
 
 def _launch_one(

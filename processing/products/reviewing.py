@@ -162,6 +162,8 @@ class Review:
         facts.is_result_retracted = row.activity in self._gone
         finding.processing_run = row.processing_run
         finding.wanted_run = None if facts.recorded == facts.desired else row.wanted_run
+        if (facts.retracted or blocked) and row.wanted_state not in _UNDER_WAY:
+            finding.wanted_run = None  # it ended for that: once it is over, all begins anew
         if found and found.state == State.SUCCEEDED:
             finding.is_reused = True
             finding.processing_run, finding.wanted_run = found.pk, None

@@ -18,16 +18,18 @@ INSERT INTO processing_product AS p (rule_id, subject_id, condition, reasons, de
 SELECT %s, t.*, clock_timestamp(), ''
   FROM unnest(%s::bigint[], %s::text[], %s::jsonb[], %s::text[], %s::text[], %s::bigint[],
               %s::bigint[]) AS t
+ WHERE EXISTS (SELECT FROM processing_productrule WHERE id = %s FOR KEY SHARE)
 ON CONFLICT (rule_id, subject_id) DO UPDATE
    SET condition = excluded.condition, reasons = excluded.reasons, detail = excluded.detail,
        desired_key = excluded.desired_key, processing_run_id = excluded.processing_run_id,
        wanted_run_id = excluded.wanted_run_id, changed_at = excluded.changed_at,
-       ordered_at = CASE WHEN excluded.condition <> 'fresh' THEN p.ordered_at END
+       ordered_at = CASE WHEN excluded.condition NOT IN ('fresh', 'queued', 'running')
+                         THEN p.ordered_at END
 """
 
 
 def write(rule: ProductRule, findings: Sequence[Finding]) -> None:
-    """Write the conditions of products, in one statement."""
+    """Write the conditions of products, in one statement; of a rule that is gone, none."""
     if not findings:
         return
     columns = zip(
@@ -46,7 +48,7 @@ def write(rule: ProductRule, findings: Sequence[Finding]) -> None:
         strict=True,
     )
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE, [rule.pk, *map(list, columns)])
+        cursor.execute(_WRITE, [rule.pk, *map(list, columns), rule.pk])
 
 
 def note_orphans(rule: ProductRule) -> int:

@@ -25,10 +25,11 @@ from catalogue.retracting import lock_exclusive
 from catalogue.storage.content import keep_bytes
 from processing import leases
 from processing.errors import ProcessingRunEndedError
+from processing.issuing import issue_ticket
 from processing.leases import Claim
 from processing.lifecycle import cancel, settle, succeed
 from processing.models import ProcessingRun
-from processing.submission import submit
+from processing.submission import read_manifest, submit
 from processing.ticket import Failure, Outcome, OutputFile, Quantity
 from tests.builders import World, a_dataset, a_recipe, a_run, a_world
 
@@ -263,3 +264,13 @@ def test_who_retracts_waits_for_who_publishes(tmp_path: Path, transactional_db: 
         published.set()
     other.join(20)
     assert order == ["retracted"]
+
+
+def test_a_run_asks_for_the_packages_of_its_key_whatever_was_applied_since(world: World) -> None:
+    run = a_run(world)
+    manifest = read_manifest(run.recipe)
+    newer = manifest.environment.model_copy(update={"digest": "f" * 64})
+    run.recipe.manifest = manifest.model_copy(update={"environment": newer}).model_dump_json()
+    run.recipe.save()
+    # Else it runs with the new ones, under a key that says the old ones.
+    assert issue_ticket(claim()).environment == manifest.environment.digest

@@ -165,7 +165,7 @@ def test_a_run_that_a_product_waits_for_outlives_a_persons_wish(world: World) ->
     rule = ProductRule.objects.create(slug="maps", recipe=a_recipe(), subject="scan", keep="fresh")
     inputs = {row.role: [row.dataset] for row in run.inputs.all()}
     assert submit_for_rule(rule, inputs).is_joined
-    Product.objects.create(rule=rule, subject=inputs["scan"][0], processing_run=run)
+    Product.objects.create(rule=rule, subject=inputs["scan"][0], wanted_run=run)
     assert not cancel(world.ines, run)
 
 
