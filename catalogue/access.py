@@ -178,7 +178,9 @@ def get_dataset(person: Person, pid: str | UUID) -> Dataset:
     RetractedError
         If they could see it until it was withdrawn.
     """
-    wanted = visible_datasets(person).select_related("facility", "instrument", "tombstone")
+    wanted = visible_datasets(person).select_related(
+        "facility", "instrument", "tombstone", "calibration"
+    )
     try:
         return wanted.get(pid=pid)
     except (Dataset.DoesNotExist, ValidationError) as error:

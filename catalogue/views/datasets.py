@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from catalogue.access import Person, get_dataset, may_process
 from catalogue.embargo.banner import describe_access
 from catalogue.lineage import origin, uses
-from catalogue.models import CalibrationConstant, Dataset, Guard, Parameter
+from catalogue.models import Dataset, Guard, Parameter
 from catalogue.permissions import Act
 from catalogue.query import write_term
 from catalogue.team import visible_proposals
@@ -43,7 +43,7 @@ def show_dataset(request: HttpRequest, pid: UUID) -> HttpResponse:
         "techniques": dataset.techniques.all(),
         "tags": [(tag.name, write_term("tag", tag.name)) for tag in dataset.tags.all()],
         "may_edit": may_edit,
-        "constant": CalibrationConstant.objects.filter(dataset=dataset).first(),
+        "constant": getattr(dataset, "calibration", None),
         "groups": _group(dataset.parameters.select_related("key").order_by("key__name")),
         "folder": list_folder(dataset, request.GET, is_readable=banner.is_readable),
         "origin": origin(request.user, dataset),
