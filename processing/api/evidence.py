@@ -109,7 +109,7 @@ class Difference(Resource):
     )
     def get(self, request: Request, uuid: str, other: str) -> Response:
         pair = get_processing_run(request.user, uuid), get_processing_run(request.user, other)
-        return Response(DiffSerializer(diff(*pair)).data)
+        return Response(DiffSerializer(diff(request.user, *pair)).data)
 
 
 class DeterminismSerializer(serializers.Serializer[Any]):

@@ -52,7 +52,7 @@ def choose_two(request: HttpRequest) -> HttpResponse:
 def show_difference(request: HttpRequest, uuid: UUID, other: UUID) -> HttpResponse:
     """Say in what two processing runs differ."""
     pair = get_processing_run(request.user, uuid), get_processing_run(request.user, other)
-    found = diff(*pair)
+    found = diff(request.user, *pair)
     sections: dict[str, list[str]] = {}
     for line in found.lines:
         sections.setdefault(line.section, []).append(line.sentence)
