@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from catalogue.access import Person, visible_datasets
+from catalogue.access import Person, cleared_datasets, visible_datasets
 from catalogue.declaration.comparing import Locator
 from catalogue.models import Dataset
+from processing.access import visible_processing_runs
 from processing.errors import UnknownProductError
 from processing.models import Configuration, Product, ProductRule
 from processing.products.judging import Verdict
@@ -17,6 +18,7 @@ from processing.products.reviewing import Finding, Review
 
 Condition = Product.Condition
 _HIDDEN = "a dataset that you may not see"
+_CLOSED = "a checksum of data that are closed to you"
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,8 @@ def explain(person: Person, product: Product) -> Explanation:
     Parameters
     ----------
     person : User or AnonymousUser
-        Datasets that they may not see are not named.
+        Datasets that they may not see are not named; of what is closed to them, neither
+        checksums are told nor why a run on it has failed.
     product : Product
         From ``find_product``.
     """
@@ -138,14 +141,38 @@ def explain(person: Person, product: Product) -> Explanation:
     run = product.processing_run
     old = run.key_document if run else ""
     differences = list(_differences(old, finding.document)) if old and finding else []
+    if finding and not _is_cleared(person, finding, product):
+        differences = [_without_checksums(one) for one in differences]
     return Explanation(
         product,
         Origin(rule, revision, line),
-        finding.verdict if finding else _orphaned(product),
+        _tell_verdict(person, finding) if finding else _orphaned(product),
         list(_bound(person, review, finding, product)),
         differences,
         _next_step(finding),
     )
+
+
+def _is_cleared(person: Person, finding: Finding, product: Product) -> bool:
+    """Say whether all is open to a person that the old key or the new one is made of."""
+    run = product.processing_run
+    used = set(run.inputs.values_list("dataset_id", flat=True)) if run else set()
+    pks = used | {product.subject_id} | {one.pk for one in finding.picked.values()}
+    return cleared_datasets(person).filter(pk__in=pks).count() == len(pks)
+
+
+def _without_checksums(one: Difference) -> Difference:
+    return Difference(one.name, _CLOSED, _CLOSED) if one.name.startswith("inputs.") else one
+
+
+def _tell_verdict(person: Person, finding: Finding) -> Verdict:
+    """Add why it failed, for those who may see the run that did."""
+    verdict, reason = finding.verdict, finding.row.problem
+    if verdict.condition != Condition.FAILED or not reason:
+        return verdict
+    if not visible_processing_runs(person).filter(pk=finding.wanted_run or 0).exists():
+        return verdict
+    return replace(verdict, detail=f"{verdict.detail} {reason}")
 
 
 def _orphaned(product: Product) -> Verdict:

@@ -44,7 +44,6 @@ class Facts:
     wanted: str = ""
     wanted_state: str = ""
     attempts: int = 0
-    problem: str = ""
     pinned: str = ""  # why a person has frozen it
     held: str = ""  # why nothing is launched by itself
 
@@ -105,7 +104,8 @@ def _tell_failure(facts: Facts) -> str:
     if facts.wanted_state == State.CANCELLED:
         return "A person has cancelled it. Launch it again if it is wanted."
     times = "attempt" if facts.attempts == 1 else "attempts"
-    return f"It failed after {facts.attempts} {times}: {facts.problem}"
+    # Not why: who sees the product may not be one who sees the run, and what it read.
+    return f"It failed after {facts.attempts} {times}."
 
 
 def tell_differences(reasons: Collection[str]) -> str:

@@ -233,7 +233,6 @@ def _facts(finding: Finding, blocked: str) -> Facts:
         wanted=row.wanted_key or "",
         wanted_state=row.wanted_state or "",
         attempts=row.attempts or 0,
-        problem=row.problem or "",
         pinned=_pin(row),
     )
 
