@@ -183,8 +183,11 @@ def find_statement(person: Person, dataset: Dataset) -> Statement:
         If there is none.
     """
     made_by = Generated.objects.filter(dataset=dataset).values("activity")
-    named = Used.objects.filter(activity__in=made_by).values_list("dataset_id", flat=True)
-    wanted = {dataset.pk, *named}
+    used, made = (
+        edges.objects.filter(activity__in=made_by).values_list("dataset_id", flat=True)
+        for edges in (Used, Generated)
+    )
+    wanted = {dataset.pk, *used, *made}
     if cleared_datasets(person).filter(pk__in=wanted).count() < len(wanted):
         raise NotPermittedError("read what is signed", "those to whom all data in it are open")
     found = Statement.objects.filter(activity__in=made_by).order_by("-pk").first()
