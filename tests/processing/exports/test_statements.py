@@ -210,3 +210,15 @@ def test_a_statement_that_names_a_result_that_is_closed_now_is_refused(
     with pytest.raises(NotPermittedError):
         find_statement(AnonymousUser(), made)
     assert find_statement(world.dana, made)
+
+
+def test_statements_that_changed_places_break_the_chain(world: World, key: Path) -> None:
+    a_result(world)
+    a_result(world)
+    sign_due()
+    first, second = Statement.objects.order_by("pk")
+    Statement.objects.filter(pk=first.pk).update(activity=second.activity)
+    assert check_chain().links == 0
+    assert "another activity" in check_chain().broken
+    Statement.objects.filter(pk=first.pk).update(activity=None)
+    assert "another activity" in check_chain().broken
