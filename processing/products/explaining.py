@@ -107,6 +107,8 @@ def find_product(person: Person, name: str) -> Product:
     UnknownProductError
         If there is none whose subject the person may see.
     """
+    if "\x00" in name:  # which the database does not take
+        raise UnknownProductError(name)
     slug, _, pid = name.rpartition("/")
     products = Product.objects.select_related(
         "rule__recipe", "rule__archive", "subject", "processing_run__recipe", "wanted_run"

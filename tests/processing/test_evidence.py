@@ -270,3 +270,11 @@ def test_a_comparison_names_no_file_of_a_result_that_was_withdrawn(world: World)
         "The result is the original in the first and different in the second.",
     ]
     assert "Map.nxs is " in told(diff(world.dana, one, other))["outputs"][0]
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["products/a%00b/00000000-0000-0000-0000-000000000000/", "recipes/a%00b/determinism/"],
+)
+def test_a_name_that_no_database_holds_is_unknown(client_of: ClientOf, address: str) -> None:
+    assert client_of(None).get(f"/api/v1/{address}").status_code == 404
