@@ -7,8 +7,9 @@ from typing import Any
 
 from django.db.models import Q
 
-from catalogue.access import Person, cleared_datasets
-from catalogue.models import DataFile, Generated
+from catalogue.access import Person
+from catalogue.models import DataFile
+from processing.access import are_results_open
 from processing.models import ProcessingRun, Replay
 from processing.recipes.manifest import Environment, Manifest
 
@@ -178,24 +179,18 @@ def _compare_outputs(person: Person, one: ProcessingRun, other: ProcessingRun) -
         yield Line("outputs", "the state", one.get_state_display(), other.get_state_display())
         return
     if replay := Replay.objects.filter(_pair(one, other)).exclude(verdict="").first():
-        yield from _tell_verdict(replay, is_open=_are_cleared(person, replay.original))
+        yield from _tell_verdict(replay, is_open=are_results_open(person, replay.original))
     elif one.content_digest and one.content_digest == other.content_digest:
         if one.result_digest != other.result_digest:
             yield Line("outputs", "the result", "the same content", "other bytes of it")
     elif one.result_digest != other.result_digest:
-        are_open = _are_cleared(person, one) and _are_cleared(person, other)
+        are_open = are_results_open(person, one) and are_results_open(person, other)
         told = (
             (_outputs(one), _outputs(other))
             if are_open
             else ({_RESULT: "one"}, {_RESULT: "another"})
         )
         yield from _compare("outputs", *told)
-
-
-def _are_cleared(person: Person, run: ProcessingRun) -> bool:
-    """Say whether all results of a run are open to a person."""
-    made = set(Generated.objects.filter(activity=run.activity_id).values_list("dataset", flat=True))
-    return cleared_datasets(person).filter(pk__in=made).count() == len(made)
 
 
 def _tell_verdict(replay: Replay, *, is_open: bool) -> Iterator[Line]:

@@ -272,6 +272,23 @@ def test_a_comparison_names_no_file_of_a_result_that_was_withdrawn(world: World)
     assert "Map.nxs is " in told(diff(world.dana, one, other))["outputs"][0]
 
 
+def test_a_replay_names_no_file_of_a_result_that_was_withdrawn(
+    world: World, client_of: ClientOf
+) -> None:
+    original = a_result(world)
+    replay = a_replay(original)
+    rest = f"/api/v1/processing-runs/{original.uuid}/replays/"
+    pages = [f"/processing-runs/{run.uuid}/" for run in (original, replay)]
+    for address in (rest, *pages):
+        assert "/entry/q" in client_of("ines").get(address).content.decode()
+    Tombstone.objects.create(dataset=result_of(original), kind="withdrawn", reason="a name")
+    for address in (rest, *pages):
+        told = client_of("ines").get(address).content.decode()
+        assert "/entry/q" not in told
+        assert "different" in told.lower()
+        assert "/entry/q" in client_of("dana").get(address).content.decode()
+
+
 @pytest.mark.parametrize(
     "address",
     ["products/a%00b/00000000-0000-0000-0000-000000000000/", "recipes/a%00b/determinism/"],
