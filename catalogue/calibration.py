@@ -6,7 +6,7 @@ no others; what was picked before stays in the record of each run.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from django.db import transaction
@@ -28,15 +28,26 @@ def _check_names(conditions: dict[str, float | str]) -> dict[str, float | str]:
     return conditions
 
 
+def _check_instant(at: datetime) -> datetime:
+    """Refuse what is outside of the calendar in another time zone: nobody could read it."""
+    if not _EARLIEST <= at <= _LATEST:
+        raise ValueError("must lie in the years 1000 to 9000")
+    return at
+
+
+_EARLIEST, _LATEST = datetime(1000, 1, 1, tzinfo=UTC), datetime(9001, 1, 1, tzinfo=UTC)
+_Instant = Annotated[AwareDatetime, AfterValidator(_check_instant)]
+
+
 class Validity(Said):
     """When and for what a dataset calibrates others."""
 
     kind: Annotated[str, text(40, is_needed=True), Field(description="poni, dark, flat.")]
     detector: Annotated[str, text(100)] = ""
     module: Annotated[str, text(100)] = ""
-    valid_from: AwareDatetime
+    valid_from: _Instant
     valid_to: Annotated[
-        AwareDatetime | None,
+        _Instant | None,
         WithJsonSchema({"type": "string", "format": "date-time", "nullable": True}),
         Field(description="Null: until there is a newer one."),
     ] = None

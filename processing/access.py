@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, QuerySet
 
 from catalogue.access import Person, cleared_datasets
+from catalogue.models import Generated
 from processing.errors import UnknownProcessingRunError
 from processing.models import Interest, ProcessingRun, RunInput
 
@@ -36,6 +37,16 @@ def get_processing_run(person: Person, uuid: str | UUID) -> ProcessingRun:
         return visible_processing_runs(person).get(uuid=uuid)
     except (ProcessingRun.DoesNotExist, ValidationError) as error:
         raise UnknownProcessingRunError(str(uuid)) from error
+
+
+def are_results_open(person: Person, run: ProcessingRun) -> bool:
+    """
+    Say whether all results of a run are open to a person who sees the run.
+
+    A result may have been withdrawn, or closed by a ruling of its own.
+    """
+    made = set(Generated.objects.filter(activity=run.activity_id).values_list("dataset", flat=True))
+    return cleared_datasets(person).filter(pk__in=made).count() == len(made)
 
 
 def may_cancel(person: Person, run: ProcessingRun) -> bool:

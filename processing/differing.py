@@ -7,11 +7,14 @@ from typing import Any
 
 from django.db.models import Q
 
+from catalogue.access import Person
 from catalogue.models import DataFile
+from processing.access import are_results_open
 from processing.models import ProcessingRun, Replay
 from processing.recipes.manifest import Environment, Manifest
 
 _PREVIEW = "preview.png"
+_RESULT = "the result"
 _FIELDS = ("recipe", "inputs", "parameters", "environment")
 _USAGE = {
     "seconds": ("elapsed time", "s", 1),
@@ -74,12 +77,14 @@ class Diff:
         return "They have the same key: nothing that a result depends on differs."
 
 
-def diff(one: ProcessingRun, other: ProcessingRun) -> Diff:
+def diff(person: Person, one: ProcessingRun, other: ProcessingRun) -> Diff:
     """
     Compare two processing runs.
 
     Parameters
     ----------
+    person : User or AnonymousUser
+        Who reads it. Results may be closed, or withdrawn, where all inputs are open.
     one, other : ProcessingRun
         Both of which the reader sees, and with them all of their inputs.
 
@@ -98,7 +103,7 @@ def diff(one: ProcessingRun, other: ProcessingRun) -> Diff:
         *_compare("environment", _environment(one), _environment(other)),
         *_compare("resources", _resources(one), _resources(other)),
         *_compare_usage(one.usage or {}, other.usage or {}),
-        *_compare_outputs(one, other),
+        *_compare_outputs(person, one, other),
     ]
     return Diff(one, other, fields, lines)
 
@@ -169,23 +174,29 @@ def _compare_usage(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator
             yield Line("usage", name, *(f"{v:.3g} {unit}" if v else "" for v in (left, right)))
 
 
-def _compare_outputs(one: ProcessingRun, other: ProcessingRun) -> Iterator[Line]:
+def _compare_outputs(person: Person, one: ProcessingRun, other: ProcessingRun) -> Iterator[Line]:
     if one.state != other.state:
         yield Line("outputs", "the state", one.get_state_display(), other.get_state_display())
         return
     if replay := Replay.objects.filter(_pair(one, other)).exclude(verdict="").first():
-        yield from _tell_verdict(replay)
+        yield from _tell_verdict(replay, is_open=are_results_open(person, replay.original))
     elif one.content_digest and one.content_digest == other.content_digest:
         if one.result_digest != other.result_digest:
             yield Line("outputs", "the result", "the same content", "other bytes of it")
     elif one.result_digest != other.result_digest:
-        yield from _compare("outputs", _outputs(one), _outputs(other))
+        are_open = are_results_open(person, one) and are_results_open(person, other)
+        told = (
+            (_outputs(one), _outputs(other))
+            if are_open
+            else ({_RESULT: "one"}, {_RESULT: "another"})
+        )
+        yield from _compare("outputs", *told)
 
 
-def _tell_verdict(replay: Replay) -> Iterator[Line]:
+def _tell_verdict(replay: Replay, *, is_open: bool) -> Iterator[Line]:
     if replay.verdict != Replay.Verdict.IDENTICAL_BYTES:
         yield Line("outputs", "the result", "the original", replay.get_verdict_display())
-    for found in replay.detail.get("differences", []):
+    for found in replay.detail.get("differences", []) if is_open else ():
         size = f", by {found['deviation']:g} at most" if found.get("deviation") else ""
         yield Line("outputs", found["path"], "the original", f"{found['detail']}{size}")
 

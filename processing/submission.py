@@ -65,6 +65,8 @@ def get_recipe(name: str, version: str = "") -> Recipe:
     UnknownRecipeError
         If it is not registered.
     """
+    if "\x00" in f"{name}{version}":  # which the database does not take
+        raise UnknownRecipeError(name)
     recipes = Recipe.objects.filter(name=name)
     if version:
         recipes = recipes.filter(version=version)

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from catalogue.api.paging import PageQuery, page_of, read_page
 from catalogue.api.resource import Resource, problems, read_body, read_query
 from catalogue.models import ApiToken
-from processing.access import get_processing_run, visible_processing_runs
+from processing.access import are_results_open, get_processing_run, visible_processing_runs
 from processing.api.serializers import NothingSerializer
 from processing.determinism import unsteady_keys
 from processing.differing import diff
@@ -26,6 +26,8 @@ class DeviationSerializer(serializers.Serializer[Any]):
 
 
 class ReplaySerializer(serializers.Serializer[Replay]):
+    """``is_open`` in the context says whether the reader may know the files of the result."""
+
     uuid = serializers.UUIDField()
     verdict = serializers.CharField(
         help_text=", ".join(Replay.Verdict.values) + "; empty while it is pending."
@@ -42,12 +44,12 @@ class ReplaySerializer(serializers.Serializer[Replay]):
     differences = serializers.SerializerMethodField()
 
     def get_reason(self, row: Replay) -> str:
-        return str(row.detail.get("reason", ""))
+        return str(row.detail.get("reason", "")) if self.context["is_open"] else ""
 
     @extend_schema_field(DeviationSerializer(many=True))
     def get_differences(self, row: Replay) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = row.detail.get("differences", [])
-        return found
+        return found if self.context["is_open"] else []
 
 
 class Replays(Resource):
@@ -61,10 +63,10 @@ class Replays(Resource):
     )
     def get(self, request: Request, uuid: str) -> Response:
         asked = read_query(PageQuery, request)
-        rows = get_processing_run(request.user, uuid).replays
-        replays = rows.select_related("processing_run", "requested_by")
+        run = get_processing_run(request.user, uuid)
+        replays = run.replays.select_related("processing_run", "requested_by")
         page = read_page(request, asked, replays, ("-requested_at", "uuid"))
-        return page.answer(ReplaySerializer, {"request": request})
+        return page.answer(ReplaySerializer, {"is_open": are_results_open(request.user, run)})
 
     @extend_schema(
         operation_id="replay_processing_run",
@@ -75,9 +77,11 @@ class Replays(Resource):
     )
     def post(self, request: Request, uuid: str) -> Response:
         read_body(NothingSerializer, request)
-        replay = reproduce(request.user, get_processing_run(request.user, uuid))
+        run = get_processing_run(request.user, uuid)
+        replay = reproduce(request.user, run)
         replay.refresh_from_db()
-        return Response(ReplaySerializer(replay).data, status=201)
+        context = {"is_open": are_results_open(request.user, run)}
+        return Response(ReplaySerializer(replay, context=context).data, status=201)
 
 
 class LineSerializer(serializers.Serializer[Any]):
@@ -109,7 +113,7 @@ class Difference(Resource):
     )
     def get(self, request: Request, uuid: str, other: str) -> Response:
         pair = get_processing_run(request.user, uuid), get_processing_run(request.user, other)
-        return Response(DiffSerializer(diff(*pair)).data)
+        return Response(DiffSerializer(diff(request.user, *pair)).data)
 
 
 class DeterminismSerializer(serializers.Serializer[Any]):

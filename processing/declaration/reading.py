@@ -86,6 +86,9 @@ def _read(text: str, model: type[Document], locator: Locator) -> Document:
         found = _AT_LINE.search(str(error))
         fault = DeclarationFault("syntax", int(found.group(1)) if found else 1, str(error))
         raise DeclarationError([fault]) from error
+    except (RecursionError, ValueError) as error:  # neither is an error of syntax to tomllib
+        reason = "nests too deeply, or has a number of thousands of digits"
+        raise DeclarationError([DeclarationFault("syntax", 1, reason)]) from error
     faults = [
         DeclarationFault(
             ".".join(path), locator.line_of(path), 'is a secret in clear: write { env = "NAME" }'

@@ -75,8 +75,11 @@ def history_of_run(person: Person, run: ProcessingRun) -> Record:
     Raises
     ------
     ExportError
-        If it has not ended: there is no history yet.
+        If it has not ended: there is no history yet; or if it is a replay.
     """
+    if run.purpose == ProcessingRun.Purpose.REPLAY:
+        raise ExportError("This processing run is a replay: it published nothing. "
+                          "Export the run that it repeats.")  # fmt: skip
     if not run.is_final:
         raise ExportError(f"This processing run is {run.state}. Export it when it has ended.")
     if run.activity is None:

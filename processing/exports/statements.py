@@ -183,8 +183,11 @@ def find_statement(person: Person, dataset: Dataset) -> Statement:
         If there is none.
     """
     made_by = Generated.objects.filter(dataset=dataset).values("activity")
-    named = Used.objects.filter(activity__in=made_by).values_list("dataset_id", flat=True)
-    wanted = {dataset.pk, *named}
+    used, made = (
+        edges.objects.filter(activity__in=made_by).values_list("dataset_id", flat=True)
+        for edges in (Used, Generated)
+    )
+    wanted = {dataset.pk, *used, *made}
     if cleared_datasets(person).filter(pk__in=wanted).count() < len(wanted):
         raise NotPermittedError("read what is signed", "those to whom all data in it are open")
     found = Statement.objects.filter(activity__in=made_by).order_by("-pk").first()
@@ -194,9 +197,9 @@ def find_statement(person: Person, dataset: Dataset) -> Statement:
 
 
 def check_chain() -> ChainReport:
-    """Check every statement ever signed: its digest, its signature, and the one before."""
+    """Check every statement ever signed: digest, signature, the one before, its activity."""
     keys, last, links = public_keys(), "", 0
-    for row in Statement.objects.order_by("pk").iterator():
+    for row in Statement.objects.select_related("activity").order_by("pk").iterator():
         if fault := _fault(row, last, keys):
             return ChainReport(links, f"Statement {links + 1} ({row.digest[:12]}) {fault}.")
         last, links = row.digest, links + 1
@@ -212,7 +215,15 @@ def _fault(row: Statement, last: str, keys: Mapping[str, PublicKey]) -> str:
         return str(error)
     if not row.previous == named_before(statement) == last:
         return "does not follow the one before: a statement was taken out or slipped in"
+    if row.activity is None or _told_of(statement) != str(row.activity.pid):
+        return "stands beside another activity than the one it tells of"
     return ""
+
+
+def _told_of(statement: Mapping[str, Any]) -> str:
+    """Return the identifier of the activity that a statement tells of."""
+    address: str = statement["predicate"]["runDetails"]["metadata"]["invocationId"]
+    return address.rstrip("/").rpartition("/")[2]
 
 
 def named_before(statement: Mapping[str, Any]) -> str:

@@ -4,6 +4,8 @@ Recognise a file: by its sha256, else by the run key inside it; and tell its sto
 For whoever sits at the machine: what is told here is cut for nobody.
 """
 
+import errno
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -48,8 +50,11 @@ def verify_file(path: Path) -> Verdict:
     Raises
     ------
     OSError
-        If it cannot be read.
+        If it cannot be read, or is a folder, a pipe or a device.
     """
+    # Of a pipe or a device, reading would wait for ever, or never end.
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "is no regular file")
     sha256, size = hash_file(path), path.stat().st_size
     known = DataFile.objects.filter(sha256=sha256).select_related("dataset").order_by("pk")
     if found := list(known[:_MOST_TOLD]):

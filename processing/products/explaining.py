@@ -1,13 +1,13 @@
 """Why a product exists, in which condition it is, and what of it differs from what is wanted."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from catalogue.access import Person, visible_datasets
+from catalogue.access import Person, cleared_datasets, visible_datasets
 from catalogue.declaration.comparing import Locator
 from catalogue.models import Dataset
 from processing.access import visible_processing_runs
@@ -18,6 +18,7 @@ from processing.products.reviewing import Finding, Review
 
 Condition = Product.Condition
 _HIDDEN = "a dataset that you may not see"
+_CLOSED = "a checksum of data that are closed to you"
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,6 @@ class Bound:
     then_pid: str
     now_pid: str
     is_same: bool
-
-    @property
-    def is_hidden(self) -> bool:
-        """Whether the reader may not see one of the two: its digest is not shown either."""
-        return bool((self.then and not self.then_pid) or (self.now and not self.now_pid))
 
 
 @dataclass(frozen=True)
@@ -111,6 +107,8 @@ def find_product(person: Person, name: str) -> Product:
     UnknownProductError
         If there is none whose subject the person may see.
     """
+    if "\x00" in name:  # which the database does not take
+        raise UnknownProductError(name)
     slug, _, pid = name.rpartition("/")
     products = Product.objects.select_related(
         "rule__recipe", "rule__archive", "subject", "processing_run__recipe", "wanted_run"
@@ -132,7 +130,8 @@ def explain(person: Person, product: Product) -> Explanation:
     Parameters
     ----------
     person : User or AnonymousUser
-        Datasets that they may not see are not named.
+        Datasets that they may not see are not named; of what is closed to them, neither
+        checksums are told nor why a run on it has failed.
     product : Product
         From ``find_product``.
     """
@@ -143,27 +142,39 @@ def explain(person: Person, product: Product) -> Explanation:
     line = Locator(revision.text).line_of(["product", rule.slug]) if revision else 0
     run = product.processing_run
     old = run.key_document if run else ""
-    inputs = list(_bound(person, review, finding, product))
-    hidden = {f"inputs.{bound.role}" for bound in inputs if bound.is_hidden}
-    differences = list(_differences(old, finding.document, hidden)) if old and finding else []
+    differences = list(_differences(old, finding.document)) if old and finding else []
+    if finding and not _is_cleared(person, finding, product):
+        differences = [_without_checksums(one) for one in differences]
     return Explanation(
         product,
         Origin(rule, revision, line),
         _tell_verdict(person, finding) if finding else _orphaned(product),
-        inputs,
+        list(_bound(person, review, finding, product)),
         differences,
         _next_step(finding),
     )
 
 
+def _is_cleared(person: Person, finding: Finding, product: Product) -> bool:
+    """Say whether all is open to a person that the old key or the new one is made of."""
+    run = product.processing_run
+    used = set(run.inputs.values_list("dataset_id", flat=True)) if run else set()
+    pks = used | {product.subject_id} | {one.pk for one in finding.picked.values()}
+    return cleared_datasets(person).filter(pk__in=pks).count() == len(pks)
+
+
+def _without_checksums(one: Difference) -> Difference:
+    return Difference(one.name, _CLOSED, _CLOSED) if one.name.startswith("inputs.") else one
+
+
 def _tell_verdict(person: Person, finding: Finding) -> Verdict:
-    """Add what the recipe has said of a failure: it tells of the data, as the run does."""
-    verdict, row = finding.verdict, finding.row
-    if verdict.condition != Condition.FAILED or not row.problem or row.wanted_run is None:
+    """Add why it failed, for those who may see the run that did."""
+    verdict, reason = finding.verdict, finding.row.problem
+    if verdict.condition != Condition.FAILED or not reason:
         return verdict
-    if not visible_processing_runs(person).filter(pk=row.wanted_run).exists():
+    if not visible_processing_runs(person).filter(pk=finding.wanted_run or 0).exists():
         return verdict
-    return replace(verdict, detail=f"{verdict.detail} {row.problem}")
+    return replace(verdict, detail=f"{verdict.detail} {reason}")
 
 
 def _orphaned(product: Product) -> Verdict:
@@ -224,15 +235,11 @@ def _next_step(finding: Finding | None) -> str:
     }.get(condition, "Nothing is launched by itself; a person may order it.")
 
 
-def _differences(old: str, new: str, hidden: Collection[str]) -> Iterator[Difference]:
-    """Compare two key documents entry by entry; of what is hidden only that it differs."""
+def _differences(old: str, new: str) -> Iterator[Difference]:
+    """Compare two key documents entry by entry."""
     then, now = (dict(_flatten(json.loads(text))) for text in (old, new))
     for name in sorted({*then, *now}):
-        if then.get(name) == now.get(name):
-            continue
-        if name in hidden:
-            yield Difference(name, "not shown to you", "not shown to you")
-        else:
+        if then.get(name) != now.get(name):
             yield Difference(name, then.get(name, "none"), now.get(name, "none"))
 
 

@@ -111,6 +111,7 @@ def _tell_failure(facts: Facts) -> str:
     if facts.wanted_state == State.CANCELLED:
         return "A person has cancelled it. Launch it again if it is wanted."
     times = "attempt" if facts.attempts == 1 else "attempts"
+    # Not why: who sees the product may not be one who sees the run, and what it read.
     return f"It failed after {facts.attempts} {times}."
 
 

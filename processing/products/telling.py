@@ -23,7 +23,7 @@ def tell_failures(
     rule : ProductRule
         Whose products.
     failed : sequence of Finding
-        Their ``detail`` says why, and what to do.
+        Their ``row.problem`` says why, and what to do.
     configuration : Configuration or None
         Its section [notifications] says whom.
     """
@@ -42,7 +42,8 @@ def tell_failures(
         tell_all(
             people,
             Notice.Kind.FAILED,
-            f"{rule.slug} of “{subject.title}” could not be made. {finding.verdict.detail}",
+            f"{rule.slug} of “{subject.title}” could not be made. {finding.verdict.detail} "
+            f"{finding.row.problem or ''}".rstrip(),
             once=f"failed {rule.slug} {finding.wanted_run}",
             dataset=subject,
         )

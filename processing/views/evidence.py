@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from catalogue.views.replies import personal
-from processing.access import get_processing_run, visible_processing_runs
+from processing.access import are_results_open, get_processing_run, visible_processing_runs
 from processing.differing import diff
 from processing.errors import NothingToReplayError
 from processing.replaying import reproduce
@@ -26,7 +26,10 @@ def replay(request: HttpRequest, uuid: UUID) -> HttpResponse:
     except NothingToReplayError as error:
         messages.error(request, str(error))
     else:
-        text = asked.detail.get("reason") or "Queued: the verdict will stand here."
+        text = "Queued: the verdict will stand here."
+        if asked.verdict:
+            is_open = are_results_open(request.user, run)
+            text = asked.detail["reason"] if is_open else f"It {asked.get_verdict_display()}."
         messages.info(request, text)
     return redirect("processing-run", run.uuid)
 
@@ -52,7 +55,7 @@ def choose_two(request: HttpRequest) -> HttpResponse:
 def show_difference(request: HttpRequest, uuid: UUID, other: UUID) -> HttpResponse:
     """Say in what two processing runs differ."""
     pair = get_processing_run(request.user, uuid), get_processing_run(request.user, other)
-    found = diff(*pair)
+    found = diff(request.user, *pair)
     sections: dict[str, list[str]] = {}
     for line in found.lines:
         sections.setdefault(line.section, []).append(line.sentence)

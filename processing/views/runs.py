@@ -15,11 +15,23 @@ from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from catalogue.access import get_dataset, get_readable, may_process, may_read, visible_datasets
+from catalogue.access import (
+    Person,
+    get_dataset,
+    get_readable,
+    may_process,
+    may_read,
+    visible_datasets,
+)
 from catalogue.digests import sha256_of_text
 from catalogue.models import Dataset
 from catalogue.views.replies import personal, wants_fragment
-from processing.access import get_processing_run, may_cancel, visible_processing_runs
+from processing.access import (
+    are_results_open,
+    get_processing_run,
+    may_cancel,
+    visible_processing_runs,
+)
 from processing.determinism import spread_of, unsteady_keys
 from processing.errors import (
     ProcessingRunEndedError,
@@ -225,7 +237,7 @@ def show_processing_run(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
         return HttpResponse(status=401, headers={"HX-Refresh": "true"})
     template = "processing/processing_run.html"
     if not fragment:
-        return render(request, template, _status(request, run) | _details(run) | _log(run, None))
+        return render(request, template, _shown(request, run))
     if "after" in request.GET:
         return render(request, f"{template}#log", _log(run, request.GET["after"]))
     status = _status(request, run)
@@ -235,6 +247,11 @@ def show_processing_run(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
     response = render(request, f"{template}#status", status)
     response.headers["ETag"] = etag
     return response
+
+
+def _shown(request: HttpRequest, run: ProcessingRun) -> dict[str, Any]:
+    """Return all that the page shows."""
+    return _status(request, run) | _details(request.user, run) | _log(run, None)
 
 
 def _status(request: HttpRequest, run: ProcessingRun) -> dict[str, Any]:
@@ -286,15 +303,17 @@ def _revision(run: ProcessingRun, status: dict[str, Any]) -> str:
     return sha256_of_text(repr([*shown, *row, status["may_launch"]]))
 
 
-def _details(run: ProcessingRun) -> dict[str, Any]:
+def _details(person: Person, run: ProcessingRun) -> dict[str, Any]:
     """Return what a run was given: it never changes."""
     manifest = read_manifest(run.recipe)
     choices = [Choice(text, value_of(text, run.parameters)) for text in list_parameters(manifest)]
+    original = Replay.objects.filter(processing_run=run).select_related("original").first()
     return {
         "manifest": manifest,
+        "are_results_open": are_results_open(person, original.original if original else run),
         "inputs": run.inputs.select_related("dataset").order_by("id"),
         "replays": run.replays.select_related("processing_run"),
-        "original": Replay.objects.filter(processing_run=run).select_related("original").first(),
+        "original": original,
         "spread": spread_of(run),
         "choices": sorted(choices, key=lambda choice: not choice.is_changed),
     }

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from catalogue.errors import DeclarationError
 from catalogue.models import EmbargoPolicy, Facility, IngestRule, Instrument, Store
-from processing.declaration import apply, plan, read_declaration
+from processing.declaration import apply, plan, read_declaration, read_text
 from processing.models import ProductRule, Recipe
 
 GOOD = """\
@@ -164,3 +164,11 @@ def test_the_commands_print_changes_and_end_with_a_telling_status(write: Write) 
     assert printed.getvalue().endswith("Nothing to change: the database agrees with the file.\n")
     with pytest.raises(CommandError, match="nothing has changed:\nline 34"):
         call_command("apply", str(write(("bins = 500", "bins = 5"))))
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "schema = " + "1" * 5_000])
+def test_a_text_that_is_too_much_for_its_parser_is_refused_by_line(text: str) -> None:
+    with pytest.raises(DeclarationError) as refused:
+        read_text(text)
+    (fault,) = refused.value.faults
+    assert "nests too deeply, or has a number" in fault.reason

@@ -9,12 +9,13 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from catalogue.embargo.retraction import retract
+from catalogue.models import Tombstone
 from processing.differing import Diff, diff
 from processing.models import ProcessingRun, Replay
 from processing.recalling import cancel_retracted
 from processing.recipes.manifest import Environment
 from processing.submission import submit
-from tests.api.results import a_result
+from tests.api.results import a_result, result_of
 from tests.builders import World, a_dataset, a_manifest, a_recipe, a_run
 from tests.catalogue.test_pages import text_of
 
@@ -38,7 +39,7 @@ def told(found: Diff) -> dict[str, list[str]]:
 
 def test_equal_runs_differ_in_nothing(world: World) -> None:
     run = a_run(world)
-    found = diff(run, run)
+    found = diff(world.ines, run, run)
     assert (found.lines, found.key_fields) == ([], [])
     assert found.summary.startswith("They have the same key")
 
@@ -52,7 +53,7 @@ def test_what_differs_is_told_and_nothing_else(world: World) -> None:
         given: Any = {"scan": [subject], "geometry": [geometry]}
         return submit(world.ines, recipe, given, parameters).processing_run
 
-    found = diff(run(scan, bins=500), run(other, bins=600))
+    found = diff(world.ines, run(scan, bins=500), run(other, bins=600))
     assert found.key_fields == ["inputs", "parameters"]
     assert found.summary == "Their keys differ in inputs and parameters."
     assert told(found) == {
@@ -65,7 +66,7 @@ def test_a_rule_says_why_it_picked_another_input(world: World) -> None:
     one, other = a_run(world), a_run(world)
     for run, day in ((one, "2 May"), (other, "9 May")):
         run.resolution = {"geometry": {"rule": f"The closest before {day}."}}
-    (line,) = [line for line in diff(one, other).lines if line.name == "the geometry"]
+    (line,) = [line for line in diff(world.ines, one, other).lines if line.name == "the geometry"]
     assert (
         line.reason
         == "In the first: The closest before 2 May. In the second: The closest before 9 May."
@@ -77,7 +78,7 @@ def test_versions_of_packages_are_compared(world: World) -> None:
     one = a_run(world)
     other = a_run(world)
     other.recipe = a_recipe(a_manifest(version="1.1.0", environment=newer))
-    sections = told(diff(one, other))
+    sections = told(diff(world.ines, one, other))
     assert sections["recipe"] == [
         "Recipe is xrd-map@1.0.0 in the first and xrd-map@1.1.0 in the second."
     ]
@@ -90,7 +91,7 @@ def test_usage_counts_where_it_differs_by_more_than_a_tenth(world: World) -> Non
     run = a_run(world)
     one = change(run, usage={"seconds": 10.0, "cpu_seconds": 5.0, "peak_memory_bytes": 2**30})
     other = change(run, usage={"seconds": 10.5, "cpu_seconds": 9.0, "peak_memory_bytes": 2**30})
-    assert told(diff(one, other)) == {
+    assert told(diff(world.ines, one, other)) == {
         "usage": ["Computing time is 5 s in the first and 9 s in the second."]
     }
 
@@ -100,9 +101,12 @@ def test_one_key_with_two_results_is_said_first(world: World) -> None:
     digests = {"state": "succeeded", "content_digest": "a" * 64, "result_digest": "a" * 64}
     one = change(run, **digests)
     other = change(run, **digests | {"content_digest": "b" * 64, "result_digest": "b" * 64})
-    assert diff(one, other).summary == "They have the same key, and yet their results differ."
+    assert (
+        diff(world.ines, one, other).summary
+        == "They have the same key, and yet their results differ."
+    )
     same = change(run, **digests | {"result_digest": "b" * 64})
-    assert told(diff(one, same))["outputs"] == [
+    assert told(diff(world.ines, one, same))["outputs"] == [
         "The result is the same content in the first and other bytes of it in the second."
     ]
 
@@ -110,7 +114,7 @@ def test_one_key_with_two_results_is_said_first(world: World) -> None:
 def test_a_verdict_tells_the_difference_between_an_original_and_its_replay(world: World) -> None:
     original = a_result(world)
     replay = a_replay(original)
-    (sentence, path) = told(diff(original, replay))["outputs"]
+    (sentence, path) = told(diff(world.ines, original, replay))["outputs"]
     assert "different in the second" in sentence
     assert "Map.nxs:/entry/q is the original in the first and 3 of 9 values differ, by 0.5" in path
 
@@ -250,3 +254,44 @@ def test_the_command_says_why_a_result_is_not_replayed(world: World) -> None:
     for uuid in ("nonsense", "00000000-0000-0000-0000-000000000000"):
         with pytest.raises(CommandError, match="no processing run"):
             call_command("reproduce", uuid)
+
+
+def test_a_comparison_names_no_file_of_a_result_that_was_withdrawn(world: World) -> None:
+    original = a_result(world)
+    one = change(original, result_digest="a" * 64)
+    other = change(a_result(world), result_digest="b" * 64)
+    replay = a_replay(original)
+    assert "Map.nxs is " in told(diff(world.ines, one, other))["outputs"][0]
+    Tombstone.objects.create(dataset=result_of(original), kind="withdrawn", reason="a name")
+    found = [*diff(world.ines, one, other).lines, *diff(world.ines, original, replay).lines]
+    outputs = [line.sentence for line in found if line.section == "outputs"]
+    assert outputs == [
+        "The result is one in the first and another in the second.",
+        "The result is the original in the first and different in the second.",
+    ]
+    assert "Map.nxs is " in told(diff(world.dana, one, other))["outputs"][0]
+
+
+def test_a_replay_names_no_file_of_a_result_that_was_withdrawn(
+    world: World, client_of: ClientOf
+) -> None:
+    original = a_result(world)
+    replay = a_replay(original)
+    rest = f"/api/v1/processing-runs/{original.uuid}/replays/"
+    pages = [f"/processing-runs/{run.uuid}/" for run in (original, replay)]
+    for address in (rest, *pages):
+        assert "/entry/q" in client_of("ines").get(address).content.decode()
+    Tombstone.objects.create(dataset=result_of(original), kind="withdrawn", reason="a name")
+    for address in (rest, *pages):
+        told = client_of("ines").get(address).content.decode()
+        assert "/entry/q" not in told
+        assert "different" in told.lower()
+        assert "/entry/q" in client_of("dana").get(address).content.decode()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["products/a%00b/00000000-0000-0000-0000-000000000000/", "recipes/a%00b/determinism/"],
+)
+def test_a_name_that_no_database_holds_is_unknown(client_of: ClientOf, address: str) -> None:
+    assert client_of(None).get(f"/api/v1/{address}").status_code == 404

@@ -4,6 +4,7 @@ import hashlib
 import os
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.test import Client
 
 from catalogue.models import Dataset, Proposal
 from catalogue.places import content_folder
@@ -18,6 +20,7 @@ from catalogue.storage.content import keep_bytes
 from processing import leases
 from processing.lifecycle import settle
 from processing.models import ArchiveCopy, ProcessingRun, Product, ProductRule
+from processing.products.explaining import explain, find_product
 from processing.steward import clear_staging, reconcile
 from processing.submission import submit
 from processing.ticket import Failure, Outcome, OutputFile
@@ -277,3 +280,41 @@ def test_two_stewards_at_once_do_no_harm(tmp_path: Path, transactional_db: None)
     both_look()
     assert ProcessingRun.objects.count() == 3
     assert [copy.state for copy in ArchiveCopy.objects.all()] == ["archived"] * 3
+
+
+def test_why_a_run_failed_is_for_those_to_whom_its_inputs_are_open(
+    world: World, rule: ProductRule, client_of: Callable[[str | None], Client]
+) -> None:
+    a_geometry(world, NOON - timedelta(hours=1))
+    subject = a_dataset(world, start_time=NOON, listed_on=NOON.date() - timedelta(days=600))
+    reconcile()
+    held = leases.claim("worker", 60)
+    assert held is not None
+    problem = Failure(reason="recipe", code="x", message="scan_0815.h5 has no frames.")
+    settle(held, Outcome(failure=problem))
+    reconcile()
+    name = f"products/xrd-map/{subject.pid}/"
+    addresses = ("/products/", "/api/v1/products/", f"/{name}", f"/api/v1/{name}")
+    for address in (*addresses, f"/datasets/{subject.pid}/processing/"):
+        told = client_of("sten").get(address).content.decode()
+        assert "It failed after 1 attempt." in told
+        assert "scan_0815" not in told
+    for address in addresses[2:]:
+        assert "scan_0815.h5 has no frames." in client_of("carlo").get(address).content.decode()
+
+
+def test_an_explanation_tells_no_checksum_of_what_is_closed(
+    world: World, rule: ProductRule
+) -> None:
+    old = a_geometry(world, NOON - timedelta(hours=3))
+    subject = a_dataset(world, start_time=NOON, listed_on=NOON.date() - timedelta(days=600))
+    reconcile()
+    finish_the_run()
+    reconcile()
+    new = a_geometry(world, NOON - timedelta(hours=1))
+    product = find_product(world.sten, f"xrd-map/{subject.pid}")
+    told = "\n".join(explain(world.sten, product).lines())
+    assert "inputs.geometry: a checksum of data that are closed to you" in told
+    assert old.digest[:8] not in told
+    assert new.digest[:8] not in told
+    assert old.digest[:8] in "\n".join(explain(world.carlo, product).lines())

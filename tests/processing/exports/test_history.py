@@ -142,3 +142,11 @@ def test_a_run_that_failed_says_why_and_generates_nothing(world: World) -> None:
 def test_the_operator_sees_everything(world: World) -> None:
     closed = a_dataset(world)
     assert history_of(operator(), closed).datasets[str(closed.pid)].files
+
+
+def test_a_replay_is_no_failure_to_export(world: World) -> None:
+    run = a_run(world)
+    ProcessingRun.objects.filter(pk=run.pk).update(purpose="replay", state="succeeded")
+    run.refresh_from_db()
+    with pytest.raises(ExportError, match="Export the run that it repeats"):
+        history_of_run(world.ines, run)

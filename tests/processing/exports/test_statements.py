@@ -19,12 +19,13 @@ from securesystemslib.signer import SSlibKey
 from catalogue.digests import sha256_of_text
 from catalogue.errors import NotPermittedError
 from catalogue.models import Tombstone
+from catalogue.registration import DerivedDataset, DerivedFile
 from processing.errors import SigningKeyError, UnsignedError
 from processing.exports.keys import make_signing_key, public_keys
 from processing.exports.statements import check_chain, find_statement, sign_due
 from processing.models import ProcessingRun, Statement
-from tests.api.results import a_result, result_of
-from tests.builders import World
+from tests.api.results import a_result, an_activity, result_of
+from tests.builders import World, a_dataset, a_run
 
 
 @pytest.fixture
@@ -186,3 +187,38 @@ def test_the_digest_names_the_envelope(world: World, key: Path) -> None:
     sign_due()
     row = Statement.objects.get()
     assert (row.digest, row.previous) == (sha256_of_text(row.envelope), "")
+
+
+def test_a_statement_that_names_a_result_that_is_closed_now_is_refused(
+    world: World, key: Path
+) -> None:
+    digests = ("a" * 64, "b" * 64)
+    results = [
+        DerivedDataset(
+            name, "xrd-map", name, digest=digest,
+            files=[DerivedFile(f"{name}.nxs", 3, digest, "application/x-hdf5", digest)],
+        )
+        for name, digest in zip(("map", "fit"), digests, strict=True)
+    ]  # fmt: skip
+    used = {"scan": [a_dataset(world, is_open=True)]}
+    activity = an_activity(world, used, generated=results)
+    ProcessingRun.objects.filter(pk=a_run(world).pk).update(state="succeeded", activity=activity)
+    sign_due()
+    made, other = (row.dataset for row in activity.generated.order_by("id"))
+    assert digests[1] in opened(find_statement(AnonymousUser(), made)).payload.decode()
+    Tombstone.objects.create(dataset=other, kind="withdrawn", reason="a patient's name")
+    with pytest.raises(NotPermittedError):
+        find_statement(AnonymousUser(), made)
+    assert find_statement(world.dana, made)
+
+
+def test_statements_that_changed_places_break_the_chain(world: World, key: Path) -> None:
+    a_result(world)
+    a_result(world)
+    sign_due()
+    first, second = Statement.objects.order_by("pk")
+    Statement.objects.filter(pk=first.pk).update(activity=second.activity)
+    assert check_chain().links == 0
+    assert "another activity" in check_chain().broken
+    Statement.objects.filter(pk=first.pk).update(activity=None)
+    assert "another activity" in check_chain().broken

@@ -133,3 +133,10 @@ def test_a_file_that_is_meant_to_harm_names_no_key(tmp_path: Path, kind: str) ->
             else:
                 file[KEY_PATH] = RUN_KEY * 1000
     assert read_run_key(hostile) == ""
+
+
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path: Path, db: None) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for hostile in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        with pytest.raises(CommandError, match=r": is no regular file\.$"):
+            call_command("verify", hostile)
