@@ -11,6 +11,7 @@ from catalogue.models import Dataset
 from catalogue.places import content_folder
 from catalogue.storage.content import keep_bytes
 from processing import leases
+from processing.declaration.counting import plan_rule
 from processing.lifecycle import settle
 from processing.models import ProcessingRun, Product, ProductRule
 from processing.products.gathering import values_of
@@ -151,3 +152,12 @@ def test_a_rule_that_is_removed_under_a_pass_does_not_end_the_steward(
     keep(as_read, None, Kept())
     assert not Product.objects.exists()
     assert not ProcessingRun.objects.exists()
+
+
+def test_a_plan_tells_of_the_products_that_a_rule_gives_up(
+    world: World, rule: ProductRule, scan: Dataset
+) -> None:
+    reconcile()
+    finish_the_run()
+    ProductRule.objects.update(selection={"sample": "another"})
+    assert plan_rule(ProductRule.objects.get()).orphaned == 1
