@@ -11,7 +11,9 @@ from catalogue.models import QualityFlag
 from processing.products.picking import Binding, Within
 
 _DURATION = re.compile(r"P(?:(\d{1,4})W)?(?:(\d{1,5})D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
-_SECONDS = (7 * 86400, 86400, 3600, 60, 1)
+_DAY_S = 86400
+_SECONDS = (7 * _DAY_S, _DAY_S, 3600, 60, 1)
+_LONGEST_S = 36_525 * _DAY_S  # beyond, a date cannot be reckoned back
 
 
 def read_duration(text: str) -> int:
@@ -26,7 +28,10 @@ def read_duration(text: str) -> int:
     found = _DURATION.fullmatch(text)
     if not found or not any(found.groups()):
         raise ValueError("must be a duration of days or less, such as P7D, PT12H or PT30S")
-    return sum(int(n or 0) * unit for n, unit in zip(found.groups(), _SECONDS, strict=True))
+    seconds = sum(int(n or 0) * unit for n, unit in zip(found.groups(), _SECONDS, strict=True))
+    if seconds > _LONGEST_S:
+        raise ValueError("must be a hundred years or less")
+    return seconds
 
 
 def _check_duration(text: str) -> str:
@@ -41,7 +46,14 @@ def _check_verdict(text: str) -> str:
     return verdict
 
 
+def _check_days(text: str) -> str:
+    if read_duration(text) % _DAY_S:
+        raise ValueError("must be whole days, such as P90D")
+    return text
+
+
 Duration = Annotated[str, AfterValidator(_check_duration)]
+Days = Annotated[str, AfterValidator(_check_days)]
 
 
 class Selection(Section):
@@ -100,7 +112,7 @@ class ProductLimits(Section):
     """What a rule may ask of the machines by itself; a person may order more."""
 
     per_hour: int | None = Field(default=None, ge=0)
-    backfill: Duration | None = None
+    backfill: Days | None = None
     core_hours_per_day: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
