@@ -11,6 +11,7 @@ from catalogue.models import QualityFlag
 from processing.products.picking import Binding, Within
 
 _DURATION = re.compile(r"P(?:(\d{1,4})W)?(?:(\d{1,5})D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+_SLUG = re.compile(r"[A-Za-z0-9_-]{1,50}")
 _DAY_S = 86400
 _SECONDS = (7 * _DAY_S, _DAY_S, 3600, 60, 1)
 _LONGEST_S = 36_525 * _DAY_S  # beyond, a date cannot be reckoned back
@@ -52,8 +53,15 @@ def _check_days(text: str) -> str:
     return text
 
 
+def _check_slug(text: str) -> str:
+    if not _SLUG.fullmatch(text):
+        raise ValueError("must be a name of letters, digits, - and _, 50 at most")
+    return text
+
+
 Duration = Annotated[str, AfterValidator(_check_duration)]
 Days = Annotated[str, AfterValidator(_check_days)]
+Slug = Annotated[str, AfterValidator(_check_slug)]
 
 
 class Selection(Section):
@@ -180,10 +188,10 @@ class Declaration(CatalogueSections, SettingsSections):
     """A whole facility.toml."""
 
     schema_version: Literal[1] = Field(alias="schema")
-    product: dict[str, ProductSection] = {}
+    product: dict[Slug, ProductSection] = {}
 
 
 class PageRules(Section):
     """What the page of rules holds: product rules that no file declares."""
 
-    product: dict[str, ProductSection] = {}
+    product: dict[Slug, ProductSection] = {}

@@ -133,6 +133,7 @@ def test_what_is_no_longer_declared_is_removed_or_reported(write: Write) -> None
          "product.xrd-map.limits.backfill", "whole days"),
         ('content = "poni"', f'content = "poni"\nmax_age = "PT{9:0>30}0000000000H"', 32,
          "product.xrd-map.inputs.geometry.max_age", "hundred years"),
+        ("[product.xrd-map]", '[product."xrd/map"]', 24, "product.xrd/map", "letters"),
         ("bins = 500", "bin = 500", 34, "product.xrd-map.parameters.bin", "no such parameter"),
     ],
 )  # fmt: skip
