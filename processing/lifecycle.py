@@ -38,6 +38,7 @@ from processing.ticket import Event, Failure, LogLine, Outcome, OutputFile, Prog
 State = ProcessingRun.State
 
 _MEDIA_TYPES = {".nxs": "application/x-hdf5", ".h5": "application/x-hdf5"}
+_PROGRESS_BITS = 31  # of a positive integer column
 _WAIT_FOR_OPERATOR = 12  # times the first wait of a retry
 _INPUT_RETRACTED = Failure(
     reason="input",
@@ -145,21 +146,26 @@ def record_events(held: Claim, events: Iterable[Event]) -> None:
     mine = ProcessingRun.objects.filter(pk=held.run_id, fence=held.fence, state=State.RUNNING)
     latest = next((event for event in reversed(events) if isinstance(event, Progress)), None)
     if latest:
-        mine.update(
-            progress_done=latest.done, progress_total=latest.total, stage=latest.stage[:100]
-        )
+        done, total = _scale(latest)
+        mine.update(progress_done=done, progress_total=total, stage=latest.stage[:100])
     lines = [event for event in events if isinstance(event, LogLine)]
     if lines and mine.exists():
         LogEntry.objects.bulk_create(
-            # PostgreSQL's text holds no NUL; a recipe's output may.
             LogEntry(
                 processing_run_id=held.run_id,
                 fence=held.fence,
                 level=line.level,
-                text=line.text.replace("\x00", "�")[:4000],
+                text=line.text[:4000],
             )
             for line in lines
         )
+
+
+def _scale(told: Progress) -> tuple[int, int]:
+    """Return progress as its columns hold it: a recipe may well count in bytes."""
+    done, total = max(told.done, 0), max(told.total, 0)
+    shift = max(0, max(done, total).bit_length() - _PROGRESS_BITS)
+    return done >> shift, total >> shift
 
 
 @transaction.atomic

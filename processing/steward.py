@@ -10,6 +10,7 @@ import re
 import shutil
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from django.core.cache import cache
 
@@ -88,10 +89,16 @@ def clear_staging() -> int:
     removed = 0
     for folder in staging.glob("*.*") if staging.is_dir() else ():
         uuid, _, fence = folder.name.rpartition(".")
-        is_old = time.time() - folder.stat().st_mtime > _LEFT_FOR_S
-        if not (is_old and _RUN_FOLDER.fullmatch(folder.name)):
+        if not (_RUN_FOLDER.fullmatch(folder.name) and _is_left(folder)):
             continue
         if not ProcessingRun.objects.filter(uuid=uuid, fence=fence, state=State.RUNNING).exists():
             shutil.rmtree(folder, ignore_errors=True)
             removed += 1
     return removed
+
+
+def _is_left(folder: Path) -> bool:
+    try:
+        return time.time() - folder.stat().st_mtime > _LEFT_FOR_S
+    except FileNotFoundError:  # an attempt has just ended and taken it away
+        return False

@@ -6,10 +6,11 @@ has the recipe's packages and sees the stores can execute a run.
 """
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -169,17 +170,28 @@ class Ticket(Document):
         return self.content_store / "staging" / f"{self.uuid}.{self.fence}"
 
 
+def _readable(given: Any) -> Any:
+    """Replace what no database holds: a recipe quotes whatever bytes it has read."""
+    if not isinstance(given, str):
+        return given
+    return given.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+
+
+Said = Annotated[str, BeforeValidator(_readable)]
+"""Text in a recipe's own words."""
+
+
 class LogLine(Document):
     kind: Literal["log"] = "log"
     level: Literal["info", "warning", "error"] = "info"
-    text: str
+    text: Said
 
 
 class Progress(Document):
     kind: Literal["progress"] = "progress"
     done: int
     total: int
-    stage: str = ""
+    stage: Said = ""
 
 
 Event = LogLine | Progress
@@ -189,7 +201,7 @@ class Quantity(Document):
     """A headline number of the result; it becomes a Parameter of the derived dataset."""
 
     name: str
-    value: float | str
+    value: float | Said
     unit: str | None = None
 
 
@@ -221,8 +233,8 @@ class Failure(Document):
         "input", "recipe", "output", "memory", "time", "disk", "environment", "lost", "cancelled"
     ]
     code: str
-    message: str
-    traceback: str = ""
+    message: Said
+    traceback: Said = ""
 
 
 class Usage(Document):
@@ -252,7 +264,7 @@ class Outcome(Document):
     outputs: tuple[OutputFile, ...] = ()
     preview: OutputFile | None = None
     quantities: tuple[Quantity, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Said, ...] = ()
     repetition: Repetition | None = None
     failure: Failure | None = None
     usage: Usage = Usage()

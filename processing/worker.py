@@ -156,7 +156,12 @@ class _Attempt:
             if self.held.attempt > 1:
                 again = f"Attempt {self.held.attempt}: the one before ended without a result."
                 record_events(self.held, [LogLine(level="warning", text=again)])
-            outcome = self._attend(self.engine.submit(ticket), ticket)
+            handle = self.engine.submit(ticket)
+            try:
+                outcome = self._attend(handle, ticket)
+            except Exception:
+                handle.cancel()  # nobody waits for it any more
+                raise
         except StoreError as error:
             outcome = Outcome(failure=Failure(reason="disk", code="no-storage", message=str(error)))
         except EngineError as error:

@@ -7,6 +7,7 @@ from typing import Any
 from processing.models import Product, ProductRule
 from processing.products.pricing import Price, Rates, rates_of
 from processing.products.reviewing import Finding, Review
+from processing.products.writing import lost_products
 
 Condition = Product.Condition
 
@@ -91,8 +92,6 @@ def plan_rule(rule: ProductRule) -> RulePlan:
     )
     for finding in Review(rule).findings():
         plan.count(finding)
-    known = Product.objects.filter(rule=rule).count()
-    kept = Product.objects.filter(rule=rule).exclude(condition=Condition.ORPHANED).count()
-    plan.orphaned = known - kept
+    plan.orphaned = lost_products(rule).exclude(processing_run=None, wanted_run=None).count()
     plan.rates = rates_of(rule)
     return plan

@@ -112,7 +112,7 @@ def _clear_secrets(table: dict[str, Any], path: tuple[str, ...]) -> Iterator[tup
 
 
 def _fault(locator: Locator, item: Any) -> DeclarationFault:
-    path = [str(part) for part in item["loc"]]
+    path = [str(part) for part in item["loc"] if part != "[key]"]  # pydantic's word
     texts = {"extra_forbidden": "is no key of facility.toml", "missing": "is missing"}
     reason = texts.get(item["type"], item["msg"].removeprefix("Value error, "))
     # Of a missing key only its table stands in the file.

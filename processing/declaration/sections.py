@@ -13,7 +13,10 @@ from processing.products.picking import Binding, Within
 _DURATION = re.compile(
     r"P(?:(\d{1,4})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,9})S)?)?"
 )
-_SECONDS = (7 * 86400, 86400, 3600, 60, 1)
+_SLUG = re.compile(r"[A-Za-z0-9_-]{1,50}")
+_DAY_S = 86400
+_SECONDS = (7 * _DAY_S, _DAY_S, 3600, 60, 1)
+_LONGEST_S = 36_525 * _DAY_S  # beyond, a date cannot be reckoned back
 
 
 def read_duration(text: str) -> int:
@@ -28,17 +31,14 @@ def read_duration(text: str) -> int:
     found = _DURATION.fullmatch(text)
     if not found or not any(found.groups()):
         raise ValueError("must be a duration of days or less, such as P7D, PT12H or PT30S")
-    return sum(int(n or 0) * unit for n, unit in zip(found.groups(), _SECONDS, strict=True))
+    seconds = sum(int(n or 0) * unit for n, unit in zip(found.groups(), _SECONDS, strict=True))
+    if seconds > _LONGEST_S:
+        raise ValueError("must be a hundred years or less")
+    return seconds
 
 
 def _check_duration(text: str) -> str:
     read_duration(text)
-    return text
-
-
-def _check_days(text: str) -> str:
-    if read_duration(text) % _SECONDS[1]:
-        raise ValueError("must be whole days, such as P90D")
     return text
 
 
@@ -49,7 +49,21 @@ def _check_verdict(text: str) -> str:
     return verdict
 
 
+def _check_days(text: str) -> str:
+    if read_duration(text) % _DAY_S:
+        raise ValueError("must be whole days, such as P90D")
+    return text
+
+
+def _check_slug(text: str) -> str:
+    if not _SLUG.fullmatch(text):
+        raise ValueError("must be a name of letters, digits, - and _, 50 at most")
+    return text
+
+
 Duration = Annotated[str, AfterValidator(_check_duration)]
+Days = Annotated[str, AfterValidator(_check_days)]
+Slug = Annotated[str, AfterValidator(_check_slug)]
 
 
 class Selection(Section):
@@ -108,7 +122,7 @@ class ProductLimits(Section):
     """What a rule may ask of the machines by itself; a person may order more."""
 
     per_hour: int | None = Field(default=None, ge=0)
-    backfill: Annotated[Duration, AfterValidator(_check_days)] | None = None
+    backfill: Days | None = None
     core_hours_per_day: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
@@ -176,10 +190,10 @@ class Declaration(CatalogueSections, SettingsSections):
     """A whole facility.toml."""
 
     schema_version: Literal[1] = Field(alias="schema")
-    product: dict[str, ProductSection] = {}
+    product: dict[Slug, ProductSection] = {}
 
 
 class PageRules(Section):
     """What the page of rules holds: product rules that no file declares."""
 
-    product: dict[str, ProductSection] = {}
+    product: dict[Slug, ProductSection] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import FloatField, Sum
+from django.db.models import Count, FloatField, Sum
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Now
 from django.utils import timezone
@@ -64,11 +64,18 @@ def budget_of(rule: ProductRule, configuration: Configuration | None, due: int) 
 def _affordable(rule: ProductRule, hours: float, runs: Any, due: int) -> Budget:
     cpu = Cast(KT("usage__cpu_seconds"), FloatField())
     ended = runs.filter(finished_at__gt=Now() - _DAY).aggregate(total=Sum(cpu))["total"] or 0.0
-    live = runs.filter(state__in=[State.QUEUED, State.RUNNING]).count()
-    size = _usual_size(rule)
-    each = max(rates_of(rule).price(1, size).core_hours, 1e-9)
-    left = hours - ended / 3600 - live * each
+    live = runs.filter(state__in=[State.QUEUED, State.RUNNING]).order_by()
+    counts = dict(live.values_list("rule").annotate(runs=Count("id")))
+    others = ProductRule.objects.select_related("recipe").in_bulk(counts)
+    promised = sum(counts[pk] * _usual_price(other) for pk, other in others.items())
+    each = _usual_price(rule)
+    left = hours - ended / 3600 - promised
     return Budget(max(0, min(due, int(left / each))), f"core_hours_per_day {hours:g}")
+
+
+def _usual_price(rule: ProductRule) -> float:
+    """Return the core-hours of one run of a rule."""
+    return max(rates_of(rule).price(1, _usual_size(rule)).core_hours, 1e-9)
 
 
 def _usual_size(rule: ProductRule) -> int:

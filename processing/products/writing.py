@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from django.db import connection
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from processing.models import Product, ProductRule
 from processing.products.reviewing import Finding
@@ -51,14 +51,19 @@ def write(rule: ProductRule, findings: Sequence[Finding]) -> None:
         cursor.execute(_WRITE, [rule.pk, *map(list, columns), rule.pk])
 
 
+def lost_products(rule: ProductRule) -> QuerySet[Product]:
+    """Select the products whose subjects the rule no longer matches."""
+    still = matching_datasets(rule).filter(pk=OuterRef("subject"))
+    return Product.objects.filter(~Exists(still), rule=rule)
+
+
 def note_orphans(rule: ProductRule) -> int:
     """
     Mark the products whose subjects the rule no longer matches; return how many are new.
 
     They are reported and never deleted by themselves; what was never made is forgotten.
     """
-    still = matching_datasets(rule).filter(pk=OuterRef("subject"))
-    lost = Product.objects.filter(~Exists(still), rule=rule)
+    lost = lost_products(rule)
     lost.filter(processing_run=None, wanted_run=None).delete()
     detail = "The rule no longer matches its subject. The result stays until a person removes it."
     return lost.exclude(condition=Product.Condition.ORPHANED).update(

@@ -129,6 +129,11 @@ def test_what_is_no_longer_declared_is_removed_or_reported(write: Write) -> None
          "product.xrd-map.archive", "not declared"),
         ('content = "poni"', 'content = "image"', 30, "product.xrd-map.inputs.geometry", "takes"),
         ("bins = 500", "bins = 5", 34, "product.xrd-map.parameters.bins", "at least 10"),
+        ("bins = 500", 'bins = 500\n\n[product.xrd-map.limits]\nbackfill = "PT12H"', 37,
+         "product.xrd-map.limits.backfill", "whole days"),
+        ('content = "poni"', f'content = "poni"\nmax_age = "PT{9:0>30}0000000000H"', 32,
+         "product.xrd-map.inputs.geometry.max_age", "hundred years"),
+        ("[product.xrd-map]", '[product."xrd/map"]', 24, "product.xrd/map", "letters"),
         ("bins = 500", "bin = 500", 34, "product.xrd-map.parameters.bin", "no such parameter"),
     ],
 )  # fmt: skip

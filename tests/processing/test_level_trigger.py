@@ -11,10 +11,12 @@ from catalogue.models import Dataset
 from catalogue.places import content_folder
 from catalogue.storage.content import keep_bytes
 from processing import leases
+from processing.declaration.counting import plan_rule
 from processing.lifecycle import settle
-from processing.models import ProcessingRun, Product, ProductRule
+from processing.models import Configuration, ProcessingRun, Product, ProductRule
 from processing.products.gathering import values_of
 from processing.products.keeping import Kept, keep
+from processing.products.launching import budget_of
 from processing.products.ordering import order, pin
 from processing.steward import reconcile
 from processing.submission import submit
@@ -151,3 +153,24 @@ def test_a_rule_that_is_removed_under_a_pass_does_not_end_the_steward(
     keep(as_read, None, Kept())
     assert not Product.objects.exists()
     assert not ProcessingRun.objects.exists()
+
+
+def test_a_plan_tells_of_the_products_that_a_rule_gives_up(
+    world: World, rule: ProductRule, scan: Dataset
+) -> None:
+    reconcile()
+    finish_the_run()
+    ProductRule.objects.update(selection={"sample": "another"})
+    assert plan_rule(ProductRule.objects.get()).orphaned == 1
+
+
+def test_what_is_under_way_counts_with_its_own_price_against_the_days_budget(
+    rule: ProductRule, scan: Dataset
+) -> None:
+    reconcile()
+    limits = a_manifest().resources.model_copy(update={"cores": 100, "walltime_s": 36_000.0})
+    dear = a_recipe(a_manifest().model_copy(update={"name": "dear", "resources": limits}))
+    other = ProductRule.objects.create(slug="dear", recipe=dear, subject="scan", keep="fresh")
+    ProcessingRun.objects.update(recipe=dear, rule=other)  # 1000 core-hours are under way
+    day = Configuration(steward={"core_hours_per_day": 1000.0})
+    assert budget_of(rule, day, due=10).runs == 0

@@ -27,10 +27,10 @@ from processing import leases
 from processing.errors import ProcessingRunEndedError
 from processing.issuing import issue_ticket
 from processing.leases import Claim
-from processing.lifecycle import cancel, settle, succeed
+from processing.lifecycle import cancel, record_events, settle, succeed
 from processing.models import ProcessingRun
 from processing.submission import read_manifest, submit
-from processing.ticket import Failure, Outcome, OutputFile, Quantity
+from processing.ticket import Failure, Outcome, OutputFile, Progress, Quantity
 from tests.builders import World, a_dataset, a_recipe, a_run, a_world
 
 
@@ -168,6 +168,24 @@ def test_whose_fault_it_was_decides_what_comes_next(world: World, reason: str, s
     run.refresh_from_db()
     assert run.state == state
     assert run.problem["message"] == "A sentence."
+
+
+def test_a_failure_that_quotes_a_binary_header_is_still_the_recipes(world: World) -> None:
+    run = a_run(world)
+    message = "The header is \x89HDF\x00, of \udcff."
+    settle(claim(), Outcome(failure=Failure(reason="recipe", code="code", message=message)))
+    run.refresh_from_db()
+    assert run.state == "failed"
+    assert run.problem["message"] == "The header is \x89HDF\ufffd, of ?."
+
+
+def test_progress_may_be_counted_in_bytes(world: World) -> None:
+    run = a_run(world)
+    told = Progress(done=2**39, total=2**40, stage="reading\x00")
+    record_events(claim(), [told, Progress(done=-1, total=0), told])
+    run.refresh_from_db()
+    assert run.progress_done / run.progress_total == pytest.approx(0.5)
+    assert run.stage == "reading\ufffd"
 
 
 def test_an_ended_run_changes_no_more(world: World) -> None:

@@ -242,6 +242,14 @@ def test_what_killed_attempts_left_is_removed_a_day_later_and_nothing_else(world
     assert foreign.exists(), "it is not ours"
 
 
+def test_a_folder_that_vanishes_under_the_look_does_not_end_the_pass(world: World) -> None:
+    staging = Path(world.products.root, "staging")
+    staging.mkdir()
+    # A link to nowhere is listed, and gone when it is looked at.
+    (staging / f"{uuid4()}.1").symlink_to(staging / "gone")
+    assert clear_staging() == 0
+
+
 def test_a_rule_that_is_manual_launches_nothing(world: World, rule: ProductRule) -> None:
     ProductRule.objects.update(keep="manual")
     a_geometry(world, NOON - timedelta(hours=1))

@@ -20,7 +20,9 @@ from processing.lifecycle import cancel
 from processing.models import ProcessingRun
 from processing.recipes.base import Recipe
 from processing.submission import submit
-from tests.builders import World, a_dataset, a_recipe, a_world
+from processing.ticket import Event, Outcome, Ticket
+from processing.worker import Worker
+from tests.builders import World, a_dataset, a_recipe, a_run, a_world
 from tests.makers import recipes
 from tests.makers.processes import runners_below
 
@@ -172,3 +174,40 @@ def test_no_worker_starts_where_staging_and_store_are_two_disks(world: World) ->
     Path(world.products.root, "store").symlink_to(OTHER_DISK)
     with pytest.raises(CommandError, match="two file systems"):
         call_command("worker")
+
+
+class _Garbled:
+    """An engine that reports what cannot be written down, and notes whether it was stopped."""
+
+    def __init__(self) -> None:
+        self.is_stopped = threading.Event()
+
+    def submit(self, _: Ticket) -> "_Garbled":
+        return self
+
+    def wait(self, timeout_s: float) -> Outcome | None:
+        time.sleep(timeout_s)
+        return None
+
+    def events(self) -> list[Event]:
+        raise ValueError("no report at all")
+
+    def cancel(self) -> None:
+        self.is_stopped.set()
+
+    def close(self) -> None:
+        self.cancel()
+
+
+def test_an_attempt_that_cannot_be_watched_any_more_is_stopped(world: World) -> None:
+    run = a_run(world)
+    engine = _Garbled()
+    worker = Worker(engine, slots=1, lease_s=60)
+    serving = threading.Thread(target=worker.run)
+    serving.start()
+    try:
+        assert engine.is_stopped.wait(10), "it computes on, and so does the next attempt"
+        wait_for(run, lambda run: run.state == "queued", "given back")
+    finally:
+        worker.stopping.set()
+        serving.join(20)
