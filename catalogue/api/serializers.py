@@ -202,11 +202,17 @@ class EdgeSerializer(serializers.Serializer[Any]):
 
 class ActivitySerializer(ActivitySummarySerializer):
     run_key = serializers.CharField(help_text="SHA-256 of the key document.")
-    key_document = serializers.CharField(help_text="What the result depends on, as JSON text.")
+    key_document = serializers.SerializerMethodField(
+        help_text="What the result depends on, as JSON text; empty where its bytes are closed to you."
+    )
     parameters = serializers.DictField()
     environment = serializers.DictField()
     used = serializers.SerializerMethodField()
     generated = serializers.SerializerMethodField()
+
+    def get_key_document(self, row: Activity) -> str:
+        # It names checksums of inputs, as the bytes of the results do.
+        return row.key_document if self.context["is_cleared"] else ""
 
     @extend_schema_field(EdgeSerializer(many=True))
     def get_used(self, _: Activity) -> Any:

@@ -6,14 +6,20 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from catalogue import lineage, search
-from catalogue.access import access_states, get_dataset, get_file, get_readable
+from catalogue.access import (
+    access_states,
+    cleared_datasets,
+    get_dataset,
+    get_file,
+    get_readable,
+)
 from catalogue.api import filters
 from catalogue.api import serializers as shapes
 from catalogue.api.found import read_found
 from catalogue.api.paging import PageQuery, page_of, read_page
 from catalogue.api.resource import Resource, problems, read_body, read_query
 from catalogue.ingest import register_path
-from catalogue.models import ApiToken
+from catalogue.models import ApiToken, Generated
 from catalogue.places import locate
 
 _DATASET = shapes.DatasetSerializer
@@ -134,5 +140,7 @@ class OneActivity(Resource):
     )
     def get(self, request: Request, pid: str) -> Response:
         step = filters.get_step(request.user, pid)
-        context = {"request": request, "step": step}
+        made = Generated.objects.filter(activity=step.activity)
+        closed = made.exclude(dataset__in=cleared_datasets(request.user))
+        context = {"request": request, "step": step, "is_cleared": not closed.exists()}
         return Response(shapes.ActivitySerializer(step.activity, context=context).data)

@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from catalogue import delivery
-from catalogue.access import get_dataset, get_file, get_readable
+from catalogue.access import cleared_datasets, get_dataset, get_file, get_readable
 from catalogue.models import Activity
 from catalogue.rates import BYTES, count_call
 from catalogue.views.replies import Arguments, View, personal
@@ -64,6 +64,9 @@ def send_thumbnail(request: HttpRequest, pid: UUID) -> HttpResponseBase:
 def send_key_document(request: HttpRequest, pid: UUID) -> HttpResponse:
     """Send the document whose sha256 is the run key of a derived dataset."""
     dataset = get_dataset(request.user, pid)
+    # It names checksums of inputs, as the bytes of the dataset do.
+    if not cleared_datasets(request.user).filter(pk=dataset.pk).exists():
+        get_readable(request.user, pid)
     activity = Activity.objects.filter(generated__dataset=dataset).first()
     if activity is None or not activity.key_document:
         raise Http404("No key document was recorded for this dataset.")

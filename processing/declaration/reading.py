@@ -14,6 +14,7 @@ from catalogue.errors import DeclarationError, DeclarationFault
 from processing.declaration.sections import Declaration, PageRules
 
 _AT_LINE = re.compile(r"\(at line (\d+)")
+_MOST_DOTS = 50
 _SECRET = re.compile(r"secret|token|password|passwd|api_?key", re.IGNORECASE)
 
 Document = TypeVar("Document", bound=BaseModel)
@@ -80,6 +81,10 @@ def read_rules(text: str) -> tuple[PageRules, Locator]:
 
 
 def _read(text: str, model: type[Document], locator: Locator) -> Document:
+    for number, line in enumerate(locator.lines, start=1):
+        # The parser takes minutes for a key of ten thousand parts.
+        if line.partition("=")[0].count(".") > _MOST_DOTS:
+            raise DeclarationError([DeclarationFault("syntax", number, "a key of too many parts")])
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 from catalogue import audit
 from catalogue.access import Person
-from catalogue.errors import NotPermittedError
+from catalogue.errors import NotPermittedError, TransitionError
 from catalogue.models import Dataset, User
 from catalogue.permissions import Act, may, require
 from processing.models import Product, ProductRule
@@ -33,9 +33,13 @@ def order(person: Person, product: Product) -> None:
     ------
     NotPermittedError
         If it is not theirs to say.
+    TransitionError
+        If there is nothing to make.
     """
     user = _require(person, product)
-    order_all(user, Product.objects.filter(pk=product.pk))
+    if not order_all(user, Product.objects.filter(pk=product.pk)):
+        product.refresh_from_db()
+        raise TransitionError("order this product", f"It is {product.condition}.")
 
 
 def order_all(user: User, products: QuerySet[Product]) -> int:
@@ -57,8 +61,12 @@ def pin(person: Person, product: Product, reason: str) -> None:
     ------
     NotPermittedError
         If it is not theirs to say.
+    TransitionError
+        If there is nothing to keep yet.
     """
     user = _require(person, product)
+    if product.processing_run_id is None:
+        raise TransitionError("pin this product", "It has no result yet.")
     Product.objects.filter(pk=product.pk).update(
         pinned_at=Now(), pinned_by=user, pin_reason=reason[:500], condition=Condition.PINNED
     )

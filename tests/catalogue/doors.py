@@ -310,7 +310,7 @@ ELSEWHERE = {
     "api-members": "test_who_sees_a_team_and_who_changes_it",
     "api-member": "test_who_sees_a_team_and_who_changes_it",
     # Nor are these of one dataset: each test below asks as somebody whose matter it is not.
-    "dataset-key-document": "test_the_key_document_of_a_product_goes_with_its_page",
+    "dataset-key-document": "test_the_key_document_of_a_product_goes_with_its_bytes",
     "register": "test_who_may_not_register_is_told_who_may",
     "api-bulk": "test_nobody_else_registers_and_nobody_else_learns_what_is_there",
     "api-suggestions": "test_what_is_suggested_depends_on_who_asks",

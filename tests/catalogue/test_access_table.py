@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from catalogue.models import DataFile, Dataset
 from processing.models import ProcessingRun
 from tests.builders import World, a_dataset, a_recipe
-from tests.catalogue.closing import a_product, closed_for
+from tests.catalogue.closing import a_product, closed_for, guarded, in_days
 from tests.catalogue.doors import (
     DOORS,
     ELSEWHERE,
@@ -140,7 +140,7 @@ def test_the_doors_that_are_tried_elsewhere_are_tried_there() -> None:
         assert f"def {test}(" in text
 
 
-def test_the_key_document_of_a_product_goes_with_its_page(
+def test_the_key_document_of_a_product_goes_with_its_bytes(
     client_of: ClientOf, world: World
 ) -> None:
     target = build(world, ["hidden"])["hidden"]
@@ -150,3 +150,9 @@ def test_the_key_document_of_a_product_goes_with_its_page(
     address = f"/datasets/{hidden.pid}/key-document.json"
     for name, status in ((None, 404), ("sten", 404), ("carlo", 200), ("dana", 200)):
         assert client_of(name).get(address).status_code == status
+    guarded(hidden, opens_on=in_days(world, 100), listed_on=in_days(world, -1))
+    assert client_of("sten").get(f"/datasets/{hidden.pid}/").status_code == 200
+    assert client_of("sten").get(address).status_code == 403, "it names checksums of its inputs"
+    activity = f"/api/v1/activities/{hidden.generated_by.activity.pid}/"
+    assert client_of("sten").get(activity).json()["key_document"] == ""
+    assert client_of("carlo").get(activity).json()["key_document"] != ""
