@@ -20,6 +20,7 @@ from processing.declaration.sections import (
     PageRules,
     ProductSection,
     SettingsSections,
+    StewardSection,
     read_duration,
 )
 from processing.errors import TooMuchChangeError
@@ -66,7 +67,8 @@ def apply(
         changes = make_true(read, found)
         if _is_said_already(read, changes):
             return []
-        _refuse_too_much(read.declaration, plan_rules(), is_confirmed=is_confirmed)
+        most = read.declaration.steward.max_change
+        _refuse_too_much(most, plan_rules(), is_confirmed=is_confirmed)
         _write_revision(read, changes, person, source)
         make_folders(Store.objects.exclude(slug__in=known))
     return changes
@@ -81,8 +83,7 @@ def make_true(read: Read, found: Discovery) -> list[Change]:
     DeclarationError
         With every fault; the caller rolls back.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_TURN])
+    _take_turn()
     declaration = read.declaration
     faults = check(declaration, read.locator)
     changes = _register_recipes(found, faults)
@@ -99,7 +100,7 @@ def make_true(read: Read, found: Discovery) -> list[Change]:
     return changes + _compare_settings(declaration)
 
 
-def apply_rules(text: str, *, person: User) -> list[Change]:
+def apply_rules(text: str, *, person: User, is_confirmed: bool = False) -> list[Change]:
     """
     Make the rules that a page holds agree with a text of [product.<id>] tables.
 
@@ -107,19 +108,29 @@ def apply_rules(text: str, *, person: User) -> list[Change]:
     ------
     DeclarationError
         With every fault; also where a rule belongs to facility.toml.
+    TooMuchChangeError
+        If more products would be made anew than the latest revision allows.
     """
     rules, locator = read_rules(text)
     with transaction.atomic():
+        _take_turn()
         faults = check_page_rules(rules, locator)
         if faults:
             raise DeclarationError(faults)
         changes = _sync_rules(rules.product, ProductRule.Owner.PAGE)
         latest = Configuration.objects.first()
         if changes and latest is not None:
+            most = latest.steward.get("max_change", StewardSection().max_change)
+            _refuse_too_much(most, plan_rules(), is_confirmed=is_confirmed)
             _add_revision(
                 latest.text, changes, person, Configuration.Source.PAGE, _settings_of(latest)
             )
     return changes
+
+
+def _take_turn() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_TURN])
 
 
 def check_page_rules(rules: PageRules, locator: Locator) -> list[DeclarationFault]:
@@ -234,10 +245,7 @@ def _is_said_already(read: Read, changes: list[Change]) -> bool:
     return is_same and all(change.action == "keep" for change in changes)
 
 
-def _refuse_too_much(
-    declaration: Declaration, rules: list[RulePlan], *, is_confirmed: bool
-) -> None:
-    most = declaration.steward.max_change
+def _refuse_too_much(most: int, rules: list[RulePlan], *, is_confirmed: bool) -> None:
     changed = sum(rule.changed for rule in rules)
     if changed > most and not is_confirmed:
         raise TooMuchChangeError(changed, most)

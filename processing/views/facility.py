@@ -104,7 +104,7 @@ def plan_facility(request: HttpRequest) -> HttpResponse:
 def edit_rules(request: HttpRequest) -> HttpResponse:
     """Edit the product rules that no file declares; those of the file are read-only here."""
     person = require_curator(request.user, "edit product rules")
-    form = TextForm(request.POST or None, initial={"text": render_rules()})
+    form = ApplyForm(request.POST or None, initial={"text": render_rules()})
     form.fields["text"].required = False
     form.fields["text"].label = "Rules of this page"
     context: dict[str, Any] = {
@@ -113,9 +113,15 @@ def edit_rules(request: HttpRequest) -> HttpResponse:
     }
     if form.is_valid():
         try:
-            changes = apply_rules(form.cleaned_data["text"].replace("\r\n", "\n"), person=person)
+            changes = apply_rules(
+                form.cleaned_data["text"].replace("\r\n", "\n"),
+                person=person,
+                is_confirmed=form.cleaned_data["confirmed"],
+            )
         except DeclarationError as error:
             context["faults"] = error.faults
+        except TooMuchChangeError as error:
+            context["refusal"] = str(error)
         else:
             said = "; ".join(map(str, changes)) or "Nothing has changed."
             messages.success(request, said)

@@ -11,7 +11,10 @@ from catalogue.models import Dataset
 from catalogue.places import content_folder
 from catalogue.storage.content import keep_bytes
 from processing import leases
+from processing.declaration.applying import apply_rules
 from processing.declaration.counting import plan_rule
+from processing.declaration.rendering import render_rules
+from processing.errors import TooMuchChangeError
 from processing.lifecycle import settle
 from processing.models import Configuration, ProcessingRun, Product, ProductRule
 from processing.products.gathering import values_of
@@ -174,3 +177,15 @@ def test_what_is_under_way_counts_with_its_own_price_against_the_days_budget(
     ProcessingRun.objects.update(recipe=dear, rule=other)  # 1000 core-hours are under way
     day = Configuration(steward={"core_hours_per_day": 1000.0})
     assert budget_of(rule, day, due=10).runs == 0
+
+
+def test_the_page_of_rules_keeps_to_max_change_too(
+    world: World, rule: ProductRule, scan: Dataset
+) -> None:
+    Configuration.objects.create(number=1, steward={"max_change": 0})
+    ProductRule.objects.update(owner="page")
+    changed = render_rules().replace("500", "600")
+    with pytest.raises(TooMuchChangeError):
+        apply_rules(changed, person=world.dana)
+    assert ProductRule.objects.get().parameters == {"bins": 500}
+    assert apply_rules(changed, person=world.dana, is_confirmed=True)
