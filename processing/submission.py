@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from catalogue.access import Person, may_process, readable_datasets
@@ -259,6 +259,22 @@ def known_runs(wishes: Iterable[Wish]) -> dict[Wish, ProcessingRun]:
         wish: next((run for run in those if run.pk in whole), None) for wish, those in ended.items()
     }
     return live | {wish: run for wish, run in results.items() if run}
+
+
+def taken_back(wishes: Iterable[Wish]) -> set[Wish]:
+    """Return those wishes of which every result was retracted: the same would come out again."""
+    wanted = set(wishes)
+    made = ProcessingRun.objects.filter(
+        run_key__in={key for key, _ in wanted},
+        purpose=ProcessingRun.Purpose.PRODUCE,
+        state=ProcessingRun.State.SUCCEEDED,
+    )
+    bad = Generated.objects.filter(activity=OuterRef("activity"), dataset__tombstone__isnull=False)
+    verdicts: dict[Wish, bool] = {}
+    rows = made.annotate(is_bad=Exists(bad)).values_list("run_key", "scope", "is_bad")
+    for run_key, scope, is_bad in rows:
+        verdicts[run_key, scope] = verdicts.get((run_key, scope), True) and is_bad
+    return {wish for wish, is_bad in verdicts.items() if is_bad} & wanted
 
 
 def _have_their_bytes(runs: Collection[ProcessingRun]) -> set[int]:

@@ -203,7 +203,7 @@ class EdgeSerializer(serializers.Serializer[Any]):
 class ActivitySerializer(ActivitySummarySerializer):
     run_key = serializers.CharField(help_text="SHA-256 of the key document.")
     key_document = serializers.SerializerMethodField(
-        help_text="What the result depends on, as JSON text; empty where its bytes are closed to you."
+        help_text="What the result depends on, as JSON; empty where its bytes are closed to you."
     )
     parameters = serializers.DictField()
     environment = serializers.DictField()

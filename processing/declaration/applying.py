@@ -176,9 +176,17 @@ def _sync_rules(products: Mapping[str, ProductSection], owner: ProductRule.Owner
     for slug, product in products.items():
         changes += sync(ProductRule, "product", slug, _rule_values(product) | {"owner": owner})
     lost = ProductRule.objects.filter(owner=owner).exclude(slug__in=list(products))
-    changes += [Change("remove", f"product {rule}", "its results stay") for rule in lost]
+    changes += [Change("remove", f"product {rule}", _tell_loss(rule)) for rule in lost]
     lost.delete()
     return changes
+
+
+def _tell_loss(rule: ProductRule) -> str:
+    """Say what goes with a rule: its results do not, what people have said of them does."""
+    pins = rule.products.filter(pinned_at__isnull=False).count()
+    if not pins:
+        return "its results stay"
+    return f"its results stay; {pins} pin{'s' * (pins != 1)} of people are forgotten"
 
 
 def _rule_values(product: ProductSection) -> dict[str, Any]:

@@ -119,7 +119,7 @@ class LateBound(Section):
 
 
 class ProductLimits(Section):
-    """What a rule may ask of the machines by itself; a person may order more."""
+    """What a rule may ask of the machines, by itself or because people have ordered it."""
 
     per_hour: int | None = Field(default=None, ge=0)
     backfill: Days | None = None

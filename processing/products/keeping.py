@@ -1,6 +1,9 @@
 """One pass over all rules: look, write down, ask for what is due."""
 
+import logging
 from dataclasses import dataclass
+
+from django.db import InterfaceError, OperationalError
 
 from processing.archiving import request_copies
 from processing.models import Configuration, Product, ProductRule
@@ -8,6 +11,8 @@ from processing.products.launching import launch
 from processing.products.reviewing import Finding, Review
 from processing.products.telling import tell_failures
 from processing.products.writing import note_orphans, write
+
+_log = logging.getLogger(__name__)
 
 Condition = Product.Condition
 
@@ -35,7 +40,12 @@ def keep_all() -> Kept:
     done = Kept()
     configuration = Configuration.objects.first()
     for rule in ProductRule.objects.select_related("recipe", "archive").order_by("slug"):
-        keep(rule, configuration, done)
+        try:
+            keep(rule, configuration, done)
+        except (InterfaceError, OperationalError):
+            raise
+        except Exception:  # noqa: BLE001 - a rule's border: the others are kept all the same
+            _log.exception("The products of %s could not be kept true", rule)
     return done
 
 

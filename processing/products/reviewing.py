@@ -24,7 +24,7 @@ from processing.products.gathering import (
 from processing.products.judging import Facts, Policy, Verdict, differing, judge
 from processing.products.keys import KeyWriter
 from processing.products.picking import Asking, Candidate, Shelf
-from processing.submission import known_runs, read_manifest, scope_of_pids
+from processing.submission import known_runs, read_manifest, scope_of_pids, taken_back
 
 Condition = Product.Condition
 State = ProcessingRun.State
@@ -46,6 +46,7 @@ class Finding:
     processing_run: int | None = None
     wanted_run: int | None = None
     is_reused: bool = False  # a known result was found, nothing has to run
+    is_taken_back: bool = False  # every result of this key was retracted
     is_due: bool = False  # may be launched without anybody asking
 
     @property
@@ -145,9 +146,11 @@ class Review:
         return scope_of_pids(pids | {self.rule.subject: [str(finding.row.pid)]})
 
     def _judge(self, chunk: list[tuple[Finding, str]]) -> Iterator[Finding]:
-        known = self._look_up([finding for finding, _ in chunk])
+        known, bad = self._look_up([finding for finding, _ in chunk])
         documents = self._recorded_documents([finding for finding, _ in chunk])
         for finding, blocked in chunk:
+            if finding.row.pk in bad:
+                finding.is_taken_back = True
             self._judge_one(finding, blocked, known.get(finding.row.pk), documents)
             yield finding
 
@@ -176,6 +179,8 @@ class Review:
             facts.differs = (
                 differing(old, finding.document, self._constants) if old else tuple(_reasons(row))
             )
+        if finding.is_taken_back and finding.row.ordered_at is None:
+            facts.recorded, facts.is_result_retracted = facts.desired, True
         facts.held = self._policy(row).hold(facts)
         finding.verdict = judge(facts)
         is_wanting = finding.verdict.condition in {Condition.STALE, Condition.ABSENT}
@@ -186,15 +191,17 @@ class Review:
         is_old = self._oldest is not None and since is not None and since < self._oldest
         return Policy(self.rule.keep, row.ordered_at is not None, is_old)
 
-    def _look_up(self, findings: list[Finding]) -> dict[int, ProcessingRun]:
-        """Return runs that have made, or are making, what is wanted and not recorded."""
+    def _look_up(self, findings: list[Finding]) -> tuple[dict[int, ProcessingRun], set[int]]:
+        """Return who makes, or has made, what is wanted, and where all results were retracted."""
         asked = {
             finding.row.pk: (finding.desired, self.scope_of(finding))
             for finding in findings
             if finding.desired and _may_be_known(finding.row, finding.desired, self._gone)
         }
         runs = known_runs(asked.values())
-        return {pk: runs[key] for pk, key in asked.items() if key in runs}
+        bad = taken_back(set(asked.values()) - runs.keys())
+        known = {pk: runs[key] for pk, key in asked.items() if key in runs}
+        return known, {pk for pk, key in asked.items() if key in bad}
 
     def _recorded_documents(self, findings: list[Finding]) -> dict[int, str]:
         """Return recorded key documents of those products that have become stale since."""

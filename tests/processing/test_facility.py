@@ -169,8 +169,8 @@ def test_a_revision_freezes_versions_and_says_what_it_changed(write: Write) -> N
     version = Recipe.objects.get(name="xrd-map").version
     declared(write, ("bins = 500", "bins = 800"))
     revision = Configuration.objects.get(number=2)
-    assert revision.recipes["xrd-map"]["recipe"] == f"xrd-map@{version}"
-    assert len(revision.recipes["xrd-map"]["environment"]) == 64
+    assert revision.recipes["frozen"]["xrd-map"]["recipe"] == f"xrd-map@{version}"
+    assert len(revision.recipes["frozen"]["xrd-map"]["environment"]) == 64
     assert revision.changes == ["change product xrd-map (parameters.bins: 500 -> 800)"]
 
 

@@ -96,7 +96,7 @@ def test_without_replacement_the_products_of_a_retracted_constant_wait(world: Wo
     keep_true(world)
     take_back(world.dana, only, Tombstone.Kind.RETRACTED, "The distance was wrong.")
     keep_all()
-    assert conditions(rule) == {"Scan 1": "blocked"}
+    assert conditions(rule) == {"Scan 1": "retracted"}
     assert "Nothing fits the role geometry" in Product.objects.get().detail
 
 

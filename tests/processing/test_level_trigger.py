@@ -189,3 +189,16 @@ def test_the_page_of_rules_keeps_to_max_change_too(
         apply_rules(changed, person=world.dana)
     assert ProductRule.objects.get().parameters == {"bins": 500}
     assert apply_rules(changed, person=world.dana, is_confirmed=True)
+
+
+def test_a_retracted_result_is_not_made_again_by_a_rule_that_is_new(
+    world: World, rule: ProductRule, scan: Dataset
+) -> None:
+    reconcile()
+    finish_the_run()
+    retract(world.dana, scan.products.get().processing_run.activity.generated.get().dataset, "Why")
+    rule.delete()
+    rule.pk = None
+    rule.save(force_insert=True)
+    assert reconcile().products.submitted == 0
+    assert the_product().condition == "retracted"
