@@ -247,6 +247,19 @@ def test_a_store_of_results_that_is_not_mounted_waits_for_the_operator(
     assert not one.content_store.exists(), "a mount point is not filled behind the mount's back"
 
 
+def test_a_run_that_needs_more_scratch_than_there_is_waits_for_the_operator(
+    engine: Engine, ticket: Callable[..., Ticket]
+) -> None:
+    one = ticket(recipes.copy_scan)
+    limits = one.limits.model_copy(update={"scratch_bytes": 2**60})  # more than disks have
+    outcome, _ = finish(engine.submit(one.model_copy(update={"limits": limits})))
+    assert outcome.failure is not None
+    assert (outcome.failure.reason, outcome.failure.code) == ("disk", "disk-full")
+    assert outcome.failure.message.startswith(f"The run needs {2**40:,} MiB on the disk of the")
+    assert "when the operator has made room" in outcome.failure.message
+    assert not one.staging.exists()
+
+
 def test_an_input_that_changed_since_registration_is_refused(
     engine: Engine, ticket: Callable[..., Ticket]
 ) -> None:
