@@ -1,0 +1,21 @@
+"""For which run a chunk is computed, and what must be the same there as where the run is."""
+
+from processing.ticket import Document
+
+
+class Place(Document):
+    """
+    What a process for chunks has to be like.
+
+    ``run`` names the attempt: a process serves no other. ``manifest`` and ``environment``
+    are digests of the recipe ``entry``. ``interpreter`` is empty for the Dask worker's own.
+    """
+
+    run: str
+    entry: str
+    manifest: str
+    environment: str
+    clock: str
+    seed: int
+    memory_bytes: int
+    interpreter: str = ""
