@@ -13,7 +13,7 @@ import psutil
 import pytest
 from distributed import LocalCluster
 
-from processing.engine.base import Engine, Handle
+from processing.engine.base import Engine
 from processing.engine.dask_cluster import DaskEngine
 from processing.engine.in_process import InProcessEngine
 from processing.errors import EngineError
@@ -21,13 +21,13 @@ from processing.recipes.base import Recipe
 from processing.ticket import (
     Event,
     LogLine,
-    Outcome,
     Progress,
     Ticket,
     TicketFile,
     TicketInput,
 )
 from tests.makers import recipes
+from tests.makers.attempts import finish
 from tests.makers.processes import runners_below
 
 BODY = b"frames " * 100
@@ -70,17 +70,6 @@ def ticket(tmp_path: Path) -> Callable[..., Ticket]:
         )
 
     return write
-
-
-def finish(handle: Handle, timeout_s: float = 40.0) -> tuple[Outcome, list[Event]]:
-    events: list[Event] = []
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        outcome = handle.wait(0.1)
-        events += handle.events()
-        if outcome is not None:
-            return outcome, events
-    raise AssertionError("the attempt did not end")
 
 
 def test_outputs_lie_in_the_content_store_under_their_sha256(

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from processing.chunks.cluster import open_executor
 from processing.chunks.place import Place
-from processing.engine.base import Handle
 from processing.engine.dask_cluster import DaskEngine
 from processing.recipes.base import RecipeError, Workspace
 from processing.recipes.fan_out import CHUNKS_PER_SLOT, Executor, Processes, Threads
-from processing.ticket import Cluster, Event, LogLine, Outcome, Progress, Ticket
+from processing.ticket import Cluster, LogLine, Progress, Ticket
+from tests.makers.attempts import finish
 from tests.makers.processes import runners_below
 from tests.makers.recipes import Frame, develop, spread_frames
 from tests.makers.tickets import a_ticket, bodies
@@ -111,17 +111,6 @@ def wait_until(is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-
-
-def finish(handle: Handle) -> tuple[Outcome, list[Event]]:
-    events: list[Event] = []
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        outcome = handle.wait(0.1)
-        events += handle.events()
-        if outcome is not None:
-            return outcome, events
-    raise AssertionError("the attempt did not end")
 
 
 def is_alive(pid: int) -> bool:
