@@ -18,11 +18,15 @@ import psutil
 import pytest
 from distributed import Client
 
+from catalogue.models import Dataset
+from catalogue.places import local_path
 from processing.engine.dask_cluster import DaskEngine
 from processing.engine.slurm_cluster import Jobs, open_slurm
 from processing.errors import EngineError
 from processing.recipes.base import Recipe
+from processing.submission import submit
 from processing.ticket import LogLine, Ticket
+from tests.builders import a_dataset, a_recipe, a_world
 from tests.makers.attempts import finish
 from tests.makers.certificates import write_certificates
 from tests.makers.recipes import copy_scan, spread_frames
@@ -159,6 +163,35 @@ def test_a_product_and_its_chunks_are_computed_by_jobs_of_slurm(
     while _ask("squeue", "-h"):
         assert time.monotonic() < deadline, "jobs outlive the engine"
         time.sleep(0.5)
+
+
+@needs_slurm
+@pytest.mark.timeout(600)
+def test_a_worker_makes_a_product_by_slurm(
+    slurm: Path,
+    transactional_db: None,
+    tmp_path: Path,
+    start_worker: Callable[..., "subprocess.Popen[bytes]"],
+) -> None:
+    world = a_world(tmp_path)
+    scan = a_dataset(world, file=b"frames")
+    run = submit(
+        world.ines, a_recipe(copy_scan.manifest), {"scan": [scan]}, {"steps": 2}
+    ).processing_run
+    start_worker(
+        PALIMPSEST_ENGINE="slurm",
+        PALIMPSEST_SLURM_PARTITION="scratch",
+        PALIMPSEST_SLURM_MEMORY="512MiB",
+        PALIMPSEST_SLURM_INTERFACE="lo",
+    )
+    deadline = time.monotonic() + PATIENCE_S
+    while not run.is_final:
+        assert time.monotonic() < deadline, run.problem
+        time.sleep(0.2)
+        run.refresh_from_db()
+    assert run.state == "succeeded", run.problem
+    file = Dataset.objects.get(kind="derived").files.get()
+    assert local_path(file).read_bytes() == b"frames" * 2
 
 
 @pytest.mark.skipif(HAS_DASK_JOBQUEUE, reason="dask-jobqueue is installed")
