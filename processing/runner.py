@@ -185,6 +185,7 @@ def _choose_executor(
         environment=ticket.environment,
         clock=ticket.clock,
         seed=ticket.seed,
+        cores=ticket.limits.cores,
         memory_bytes=ticket.limits.memory_bytes,
         interpreter=ticket.interpreter,
     )

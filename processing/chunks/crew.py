@@ -47,7 +47,7 @@ class Member:
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env=fixed_environment(1) | own,
+                env=fixed_environment(place.cores) | own,
                 cwd=self._folder.name,
                 start_new_session=True,
             )

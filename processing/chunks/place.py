@@ -8,7 +8,9 @@ class Place(Document):
     What a process for chunks has to be like.
 
     ``run`` names the attempt: a process serves no other. ``manifest`` and ``environment``
-    are digests of the recipe ``entry``. ``interpreter`` is empty for the Dask worker's own.
+    are digests of the recipe ``entry``. ``cores`` are those of the run: numerical libraries
+    sum in another order with other numbers of threads. ``interpreter`` is empty for the Dask
+    worker's own.
     """
 
     run: str
@@ -17,5 +19,6 @@ class Place(Document):
     environment: str
     clock: str
     seed: int
+    cores: int
     memory_bytes: int
     interpreter: str = ""

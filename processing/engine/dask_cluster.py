@@ -62,7 +62,10 @@ def supervise_task(ticket_json: str, name: str) -> str:
 
     def is_cancelled() -> bool:
         # Not by a client of the worker: that one has no certificate for TLS.
-        return bool(sync(worker.loop, worker.scheduler.event_is_set, name=f"cancel-{name}"))
+        try:
+            return bool(sync(worker.loop, worker.scheduler.event_is_set, name=f"cancel-{name}"))
+        except (OSError, RuntimeError):
+            return True  # without its scheduler it can hand over no result
 
     def emit(event: RunEvent) -> None:
         worker.log_event(name, event.model_dump_json())

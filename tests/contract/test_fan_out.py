@@ -76,6 +76,7 @@ def a_place(**changes: Any) -> Place:
         environment=manifest.environment.digest,
         clock="2026-11-21T12:00:00+00:00",
         seed=1,
+        cores=1,
         memory_bytes=2**30,
     )
     return place.model_copy(update=changes)
@@ -197,11 +198,13 @@ def test_a_poison_item_is_named_and_harms_no_dask_worker(
     assert tries_of(traces, 3) == 3
 
 
-def test_a_chunk_sees_no_variable_of_its_dask_worker(cluster: LocalCluster) -> None:
-    work = working_on(cluster)
-    (found,) = work.map(os.getenv, ["PALIMPSEST_SECRET_KEY"])
+def test_a_chunk_sees_the_variables_of_its_run_and_none_of_its_dask_worker(
+    cluster: LocalCluster,
+) -> None:
+    names = ["PALIMPSEST_SECRET_KEY", "OMP_NUM_THREADS", "TZ", "SOURCE_DATE_EPOCH"]
+    found = working_on(cluster, run="five.1", cores=5).map(os.getenv, names)
     assert os.getenv("PALIMPSEST_SECRET_KEY"), "the workers of this cluster inherit it"
-    assert found is None
+    assert found == [None, "5", "UTC", "1795262400"]  # `date -u -d 2026-11-21T12:00 +%s`
 
 
 @pytest.mark.parametrize("what", ["environment", "manifest"])
