@@ -198,6 +198,17 @@ def test_a_poison_item_is_named_and_harms_no_dask_worker(
     assert tries_of(traces, 3) == 3
 
 
+def test_a_dask_worker_that_dies_under_a_chunk_costs_no_result(traces: Path) -> None:
+    told: list[str] = []
+    with LocalCluster(n_workers=2, **WHERE) as cluster:
+        cluster.scheduler.allowed_failures = 0  # as our engine tells every scheduler
+        work = working_on(cluster, told)
+        items = frames(traces, 8, n3="kill worker once")
+        assert work.map(develop, items) == [n**2 for n in range(8)]
+    assert tries_of(traces, 3) == 2
+    assert len(told) == 1, "the other worker, and the restarted one, went on"
+
+
 def test_a_chunk_sees_the_variables_of_its_run_and_none_of_its_dask_worker(
     cluster: LocalCluster,
 ) -> None:

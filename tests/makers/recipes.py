@@ -171,6 +171,9 @@ def develop(frame: Frame) -> int:
         os.kill(os.getpid(), 9)
     if frame.how == "kill":
         os.kill(os.getpid(), 9)
+    if frame.how == "kill worker once" and tries == 1:
+        os.kill(os.getppid(), 9)
+        time.sleep(600)
     if frame.how == "slow":
         time.sleep(0.5)
     if frame.how == "forever":
