@@ -159,6 +159,10 @@ def test_a_product_and_its_chunks_are_computed_by_jobs_of_slurm(
         assert list((slurm / "jobs").iterdir()), "the jobs' logs"
     finally:
         engine.close()
+    _wait_for_an_empty_queue()
+
+
+def _wait_for_an_empty_queue() -> None:
     deadline = time.monotonic() + PATIENCE_S
     while _ask("squeue", "-h"):
         assert time.monotonic() < deadline, "jobs outlive the engine"
@@ -178,7 +182,7 @@ def test_a_worker_makes_a_product_by_slurm(
     run = submit(
         world.ines, a_recipe(copy_scan.manifest), {"scan": [scan]}, {"steps": 2}
     ).processing_run
-    start_worker(
+    worker = start_worker(
         PALIMPSEST_ENGINE="slurm",
         PALIMPSEST_SLURM_PARTITION="scratch",
         PALIMPSEST_SLURM_MEMORY="512MiB",
@@ -192,6 +196,9 @@ def test_a_worker_makes_a_product_by_slurm(
     assert run.state == "succeeded", run.problem
     file = Dataset.objects.get(kind="derived").files.get()
     assert local_path(file).read_bytes() == b"frames" * 2
+    assert _ask("squeue", "-h"), "kept for the next run"
+    worker.kill()
+    _wait_for_an_empty_queue()
 
 
 @pytest.mark.skipif(HAS_DASK_JOBQUEUE, reason="dask-jobqueue is installed")
