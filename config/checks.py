@@ -20,9 +20,13 @@ def _find_wrong_values() -> Iterator[CheckMessage]:
     if settings.PALIMPSEST_LOG not in {"line", "json"}:
         text = f"PALIMPSEST_LOG is {settings.PALIMPSEST_LOG!r}, neither line nor json."
         yield Error(text, id="palimpsest.E001")
-    if settings.PALIMPSEST_ENGINE not in {"dask", "in-process"}:
-        text = f"PALIMPSEST_ENGINE is {settings.PALIMPSEST_ENGINE!r}, neither dask nor in-process."
-        yield Error(text, id="palimpsest.E002")
+    if settings.PALIMPSEST_ENGINE not in {"dask", "in-process", "slurm"}:
+        text = f"PALIMPSEST_ENGINE is {settings.PALIMPSEST_ENGINE!r}."
+        yield Error(text, "Write dask, in-process or slurm.", id="palimpsest.E002")
+    tls = [getattr(settings, f"PALIMPSEST_SCHEDULER_TLS_{part}") for part in ("CA", "CERT", "KEY")]
+    if any(tls) and not all(tls):
+        text = "PALIMPSEST_SCHEDULER_TLS_CA, _CERT and _KEY are not all set."
+        yield Error(text, "TLS needs all three files.", id="palimpsest.E007")
     for network in settings.PALIMPSEST_METRICS_ALLOW:
         try:
             ip_network(network)

@@ -23,6 +23,7 @@ from typing import Any, TextIO
 from catalogue.errors import RefusedFileError
 from catalogue.hdf5 import check_dataset
 from catalogue.storage.local import hash_file
+from processing.chunks.place import Place
 from processing.recipes import declared
 from processing.recipes.base import (
     Input,
@@ -35,6 +36,7 @@ from processing.recipes.base import (
 )
 from processing.recipes.comparison import content_digest
 from processing.recipes.declared import DeclaredRecipe
+from processing.recipes.fan_out import Executor, open_local
 from processing.recipes.manifest import Manifest
 from processing.ticket import (
     Event,
@@ -132,6 +134,7 @@ def _execute(ticket: Ticket, emit: Callable[[Event], None]) -> Outcome:
         inputs={role: given[0].digest for role, given in inputs.items()},
         cores=ticket.limits.cores,
         chunk=recipe.manifest.chunk,
+        open_executor=_choose_executor(ticket, recipe.manifest, emit),
     )
     emit(LogLine(text=f"{ticket.recipe} {ticket.version} starts"))
     random.seed(ticket.seed)  # for libraries that ask nobody
@@ -166,6 +169,41 @@ def _load(ticket: Ticket) -> Recipe | DeclaredRecipe:
             )
         )
     return recipe
+
+
+def _choose_executor(
+    ticket: Ticket, manifest: Manifest, emit: Callable[[Event], None]
+) -> Callable[[int, Callable[[Any], Any]], Executor]:
+    """Offer the cluster of the engine to ``work.map``, if the run may use one."""
+    cluster = ticket.cluster
+    if cluster is None:
+        return open_local
+    place = Place(
+        run=f"{ticket.uuid}.{ticket.fence}",
+        entry=ticket.entry,
+        manifest=manifest.digest,
+        environment=ticket.environment,
+        clock=ticket.clock,
+        seed=ticket.seed,
+        cores=ticket.limits.cores,
+        memory_bytes=ticket.limits.memory_bytes,
+        interpreter=ticket.interpreter,
+    )
+
+    def tell(text: str) -> None:
+        emit(LogLine(text=text))
+
+    def open_it(cores: int, function: Callable[[Any], Any]) -> Executor:
+        try:
+            # Half a second, for the few that want it; and a recipe's own environment may
+            # lack it.
+            from processing.chunks.cluster import open_executor  # noqa: PLC0415 - as said above
+        except ImportError:
+            tell("Dask is not installed for this recipe: only own cores compute.")
+            return open_local(cores, function)
+        return open_executor(cluster, place, tell, cores, function)
+
+    return open_it
 
 
 def _lay_out(ticket: Ticket, role: str, position: int, given: TicketInput) -> Input[str]:

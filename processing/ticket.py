@@ -106,7 +106,8 @@ class Limits(Document):
     What a run may use.
 
     ``scratch_bytes`` must be free on the disk before it starts. ``fan_out`` is the
-    number of cores of other machines that ``work.map`` may use besides the run's own.
+    number of threads of the engine's cluster that ``work.map`` may use instead of the run's
+    own cores.
     """
 
     later = frozenset({"scratch_bytes", "fan_out"})
@@ -131,6 +132,22 @@ class Original(Document):
     volatile: tuple[str, ...] = ()
 
 
+class Tls(Document):
+    """Files, as the machine names them that reads them; their content never travels."""
+
+    ca: Path
+    cert: Path
+    key: Path
+
+
+class Cluster(Document):
+    """A Dask scheduler, as the machine of the run reaches it; ``slots`` chunks at once."""
+
+    scheduler: str
+    slots: int
+    tls: Tls | None = None
+
+
 class Ticket(Document):
     """
     Everything an attempt needs; it carries no secret.
@@ -141,7 +158,8 @@ class Ticket(Document):
 
     ``interpreter`` is the Python of the recipe's environment, empty for the supervisor's
     own. ``manifest_file`` is the TOML of a command or notebook, which must still have the
-    ``manifest_digest`` it was registered with; empty for a function.
+    ``manifest_digest`` it was registered with; empty for a function. The supervisor names
+    the ``cluster`` that ``work.map`` may use.
     """
 
     uuid: str
@@ -162,6 +180,7 @@ class Ticket(Document):
     interpreter: str = ""
     manifest_file: str = ""
     manifest_digest: str = ""
+    cluster: Cluster | None = None
     original: Original | None = None  # of a replay: its outputs are compared, not kept
 
     @property

@@ -73,13 +73,16 @@ def _hurt(asked: argparse.Namespace, folder: Path, server: Server, disk: Disk) -
     }
     _begin(environment)
     from bench.chaos.judgement import judge  # noqa: PLC0415 - needs Django, set up
-    from bench.chaos.queue import count_open, fill_queue  # noqa: PLC0415 - the same
+    from bench.chaos.queue import count_begun, count_open, fill_queue  # noqa: PLC0415 - the same
 
     draw = random.Random(asked.seed)  # noqa: S311 - repeatable on purpose
     fill_queue(folder, disk, asked.runs, draw)
     crew = Crew(asked.workers, environment, folder / "workers.log")
     begun = time.monotonic()
     try:
+        # Who is hit before the first run is only slow to start.
+        while not count_begun() and time.monotonic() < begun + _PATIENCE_S:
+            time.sleep(0.05)
         dealt = _deal(asked, draw, _Ring(crew, server, disk, asked.lease), count_open)
     finally:
         crew.end()

@@ -34,9 +34,18 @@ def fill_queue(folder: Path, disk: Disk, count: int, draw: random.Random) -> Non
 
 def count_open() -> int:
     """Return how many runs have not ended, however long the database takes to answer."""
+    return _count("queued", "running")
+
+
+def count_begun() -> int:
+    """Return how many runs a worker has taken up."""
+    return _count("running", "succeeded", "failed")
+
+
+def _count(*states: str) -> int:
     while True:
         try:
-            return ProcessingRun.objects.filter(state__in=["queued", "running"]).count()
+            return ProcessingRun.objects.filter(state__in=states).count()
         except (OperationalError, InterfaceError):
             connection.close()
             time.sleep(0.1)

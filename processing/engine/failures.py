@@ -104,13 +104,13 @@ def storage_failure(error: OSError) -> Failure:
 
 
 def disk_full(free_bytes: int | None = None, needed_bytes: int = 0) -> Failure:
-    room = ""
+    what = "The disk of the results is full, and the run cannot write."
     if free_bytes is not None:
-        room = f" ({free_bytes / 2**20:.0f} MiB are free, {needed_bytes / 2**20:.0f} needed)"
-    message = (
-        f"The disk of the results is full{room}. The run waits, and goes on by itself when the "
-        "operator has made room."
-    )
+        what = (
+            f"The run needs {needed_bytes / 2**20:,.0f} MiB on the disk of the results, and "
+            f"{free_bytes / 2**20:,.0f} MiB are free."
+        )
+    message = f"{what} It waits, and goes on by itself when the operator has made room."
     return Failure(reason="disk", code="disk-full", message=message)
 
 

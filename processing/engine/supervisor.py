@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -33,7 +32,7 @@ from processing.engine.failures import (
 from processing.engine.footing import count_oom_kills, look_at_disk, memory_of_group
 from processing.engine.repeating import judge
 from processing.engine.zygotes import End, StillbornError, start_runner, warm_up
-from processing.recipes.environments import search_path
+from processing.recipes.environments import fixed_environment, own_environment
 from processing.ticket import Event, Failure, LogLine, Outcome, OutputFile, Ticket, Usage
 
 _POLL_S = 0.1
@@ -93,7 +92,7 @@ def _prepare(ticket: Ticket) -> Failure | None:
     if ticket.interpreter and not os.access(ticket.interpreter, os.X_OK):
         return NO_INTERPRETER
     _clear_earlier_attempts(ticket)
-    if failure := look_at_disk(ticket.content_store):
+    if failure := look_at_disk(ticket.content_store, ticket.limits.scratch_bytes):
         return failure
     ticket.staging.parent.mkdir(exist_ok=True)  # not its parents: an unmounted disk stays away
     try:
@@ -117,9 +116,9 @@ class _Child:
         self._oom_kills = count_oom_kills()
         self._runner = start_runner(
             ticket.interpreter or sys.executable,
-            _environment(ticket.limits.cores),
+            fixed_environment(ticket.limits.cores),
             ticket.staging,
-            _private(ticket),
+            own_environment(ticket.staging, ticket.clock, ticket.seed),
         )
         self._readers = [
             threading.Thread(target=self._read_reports, daemon=True),
@@ -203,37 +202,9 @@ class _Child:
         return self._lines < _MOST_LINES
 
 
-def _environment(cores: int) -> dict[str, str]:
-    """Pass on what a recipe needs and no secret; fix what could change its bytes."""
-    threads = str(cores)
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        # The checkout, where it is not installed: the runner starts in its own folder.
-        "PYTHONPATH": search_path(),
-        "LC_ALL": "C.UTF-8",
-        "TZ": "UTC",
-        "PYTHONHASHSEED": "0",
-        "PYTHONUNBUFFERED": "1",
-        "OMP_NUM_THREADS": threads,
-        "OPENBLAS_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
-        "NUMEXPR_MAX_THREADS": threads,
-    }
-
-
-def _private(ticket: Ticket) -> dict[str, str]:
-    """Return what is an attempt's own, and no library reads when it is imported."""
-    return {
-        "HOME": str(ticket.staging),
-        "TMPDIR": str(ticket.staging),
-        "SOURCE_DATE_EPOCH": str(int(datetime.fromisoformat(ticket.clock).timestamp())),
-        "PALIMPSEST_SEED": str(ticket.seed),
-    }
-
-
 def warm_up_runners() -> None:
     """Have a runner of one core, as most recipes want, ready for the first attempt."""
-    warm_up(sys.executable, _environment(1))
+    warm_up(sys.executable, fixed_environment(1))
 
 
 def _take_in(ticket: Ticket, outcome: Outcome) -> Outcome:

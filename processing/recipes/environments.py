@@ -1,8 +1,10 @@
-"""What is installed where a recipe runs, by version and digest."""
+"""What is installed where a recipe runs, and which variables it sees."""
 
 import hashlib
+import os
 import platform
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -63,3 +65,42 @@ def search_path() -> str:
     """
     home = Path(__file__).resolve().parents[2]
     return "" if home.name in {"site-packages", "dist-packages"} else str(home)
+
+
+def fixed_environment(cores: int) -> dict[str, str]:
+    """Return what a recipe's process needs and no secret; it fixes what could change bytes."""
+    threads = str(cores)
+    return {
+        "PATH": os.pathsep.join(os.get_exec_path()),
+        # The checkout, where it is not installed: the process starts in a folder of its own.
+        "PYTHONPATH": search_path(),
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONHASHSEED": "0",
+        "PYTHONUNBUFFERED": "1",
+        "OMP_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "NUMEXPR_MAX_THREADS": threads,
+    }
+
+
+def own_environment(folder: Path, clock: str, seed: int) -> dict[str, str]:
+    """
+    Return what is an attempt's own, and no library reads when it is imported.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it may write.
+    clock : str
+        ISO 8601, with its offset from UTC.
+    seed : int
+        For random numbers.
+    """
+    return {
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "SOURCE_DATE_EPOCH": str(int(datetime.fromisoformat(clock).timestamp())),
+        "PALIMPSEST_SEED": str(seed),
+    }

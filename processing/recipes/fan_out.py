@@ -104,10 +104,11 @@ class Processes:
 
 def open_local(cores: int, function: Callable[[Any], Any]) -> Executor:
     """Choose processes where there are cores for them and the function can travel."""
-    return Processes(cores) if cores > 1 and _can_travel(function) else Threads(cores)
+    return Processes(cores) if cores > 1 and can_travel(function) else Threads(cores)
 
 
-def _can_travel(function: Callable[[Any], Any]) -> bool:
+def can_travel(function: Callable[[Any], Any]) -> bool:
+    """Say whether another process can be told to call a function."""
     try:
         ForkingPickler.dumps(function)
     except (AttributeError, TypeError, PicklingError):

@@ -71,6 +71,7 @@ def test_a_site_with_the_settings_of_a_laptop_is_told_what_a_public_one_needs(ru
     [
         ("PALIMPSEST_LOG", "xml", "palimpsest.E001"),
         ("PALIMPSEST_ENGINE", "hand", "palimpsest.E002"),
+        ("PALIMPSEST_SCHEDULER_TLS_CERT", "cert.pem", "palimpsest.E007"),
         ("PALIMPSEST_METRICS_ALLOW", ["10.1.0.0/40"], "palimpsest.E003"),
         ("PALIMPSEST_METRICS_ALLOW", ["10.1.2.3/16"], "palimpsest.E003"),
         ("SECRET_KEY", "unset", "palimpsest.E005"),

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from distributed import LocalCluster
 
-from processing.engine.base import Engine, Handle
+from processing.engine.base import Engine
 from processing.engine.dask_cluster import DaskEngine
 from processing.engine.in_process import InProcessEngine
 from processing.errors import EngineError
@@ -21,13 +21,13 @@ from processing.recipes.base import Recipe
 from processing.ticket import (
     Event,
     LogLine,
-    Outcome,
     Progress,
     Ticket,
     TicketFile,
     TicketInput,
 )
 from tests.makers import recipes
+from tests.makers.attempts import finish
 from tests.makers.processes import runners_below
 
 BODY = b"frames " * 100
@@ -70,17 +70,6 @@ def ticket(tmp_path: Path) -> Callable[..., Ticket]:
         )
 
     return write
-
-
-def finish(handle: Handle, timeout_s: float = 40.0) -> tuple[Outcome, list[Event]]:
-    events: list[Event] = []
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        outcome = handle.wait(0.1)
-        events += handle.events()
-        if outcome is not None:
-            return outcome, events
-    raise AssertionError("the attempt did not end")
 
 
 def test_outputs_lie_in_the_content_store_under_their_sha256(
@@ -245,6 +234,19 @@ def test_a_store_of_results_that_is_not_mounted_waits_for_the_operator(
     assert outcome.failure is not None
     assert (outcome.failure.reason, outcome.failure.code) == ("disk", "no-storage")
     assert not one.content_store.exists(), "a mount point is not filled behind the mount's back"
+
+
+def test_a_run_that_needs_more_scratch_than_there_is_waits_for_the_operator(
+    engine: Engine, ticket: Callable[..., Ticket]
+) -> None:
+    one = ticket(recipes.copy_scan)
+    limits = one.limits.model_copy(update={"scratch_bytes": 2**60})  # more than disks have
+    outcome, _ = finish(engine.submit(one.model_copy(update={"limits": limits})))
+    assert outcome.failure is not None
+    assert (outcome.failure.reason, outcome.failure.code) == ("disk", "disk-full")
+    assert outcome.failure.message.startswith(f"The run needs {2**40:,} MiB on the disk of the")
+    assert "when the operator has made room" in outcome.failure.message
+    assert not one.staging.exists()
 
 
 def test_an_input_that_changed_since_registration_is_refused(

@@ -171,20 +171,35 @@ def develop(frame: Frame) -> int:
         os.kill(os.getpid(), 9)
     if frame.how == "kill":
         os.kill(os.getpid(), 9)
+    if frame.how == "kill worker once" and tries == 1:
+        os.kill(os.getppid(), 9)
+        time.sleep(600)
     if frame.how == "slow":
         time.sleep(0.5)
+    if frame.how == "forever":
+        time.sleep(600)
     return frame.number**2
 
 
 @recipe("develop-frames", version="1.0.0", environment=["numpy"], cores=2, chunk=2, walltime_s=60)
 def develop_frames(scan: Scan, *, traces: str, count: int = 6, how: str = "") -> Copied:
     """Develop frames on two cores; the third is treated in a way of its own."""
+    return _develop(traces, count, how)
+
+
+def _develop(traces: str, count: int, how: str) -> Copied:
     work = workspace()
     frames = (Frame(number, traces, how if number == 2 else "") for number in range(count))
     result: Any = work.output("copy.bin")
     squares = work.map(develop, frames, total=count, stage="developing")
     result.write_text(" ".join(map(str, squares)))
     return cast("Copied", result)
+
+
+@recipe("spread-frames", version="1.0.0", environment=["numpy"], chunk=2, walltime_s=60, fan_out=4)
+def spread_frames(scan: Scan, *, traces: str, count: int = 6, how: str = "") -> Copied:
+    """Develop frames on a cluster, if there is one; the third in a way of its own."""
+    return _develop(traces, count, how)
 
 
 @recipe("roll-dice", version="1.0.0", environment=["numpy"], walltime_s=60)

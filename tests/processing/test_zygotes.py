@@ -14,8 +14,8 @@ import pytest
 from processing.engine import zygotes
 from processing.engine.failures import explain_death, storage_failure
 from processing.engine.footing import look_at_disk
-from processing.engine.supervisor import _environment
 from processing.engine.zygotes import Runner, StillbornError, start_runner
+from processing.recipes.environments import fixed_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHER_DISK = Path("/dev/shm")  # noqa: S108 - another file system; no file is made there
@@ -125,9 +125,9 @@ def test_neither_zygote_nor_runner_survives_a_killed_supervisor(
         "import sys, time\n"
         "from pathlib import Path\n"
         "from processing.engine import zygotes\n"
-        "from processing.engine.supervisor import _environment\n"
+        "from processing.recipes.environments import fixed_environment\n"
         "folder = Path(sys.argv[1])\n"
-        "runner = zygotes.start_runner(sys.executable, _environment(1), folder, {})\n"
+        "runner = zygotes.start_runner(sys.executable, fixed_environment(1), folder, {})\n"
         "(zygote,) = zygotes._zygotes.values()\n"
         "print(zygote.process.pid, runner.pid, flush=True)\n"
         "time.sleep(600)\n"
@@ -182,7 +182,7 @@ def test_too_little_room_is_found_before_the_start(tmp_path: Path) -> None:
     failure = look_at_disk(tmp_path, needed_bytes=2**60)
     assert failure is not None
     assert failure.code == "disk-full"
-    assert str(2**40) in failure.message, "in MiB"
+    assert f"{2**40:,} MiB" in failure.message, "in MiB"
 
 
 @pytest.mark.skipif(not OTHER_DISK.exists(), reason="needs a second file system")
@@ -197,5 +197,5 @@ def test_staging_and_store_on_two_disks_are_found_before_the_start(tmp_path: Pat
 
 
 def test_a_runner_sees_no_variable_of_the_workers_but_the_path() -> None:
-    assert "DATABASE_URL" not in _environment(1)
-    assert _environment(4)["OMP_NUM_THREADS"] == "4"
+    assert "DATABASE_URL" not in fixed_environment(1)
+    assert fixed_environment(4)["OMP_NUM_THREADS"] == "4"

@@ -1,5 +1,6 @@
 import signal
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -11,8 +12,10 @@ from processing.engine.base import Engine
 from processing.engine.dask_cluster import DaskEngine
 from processing.engine.footing import look_at_disk
 from processing.engine.in_process import InProcessEngine
+from processing.engine.slurm_cluster import Jobs, open_slurm
 from processing.engine.supervisor import warm_up_runners
 from processing.errors import EngineError
+from processing.ticket import Tls
 from processing.worker import Worker
 
 
@@ -39,7 +42,32 @@ class Command(BaseCommand):
         if settings.PALIMPSEST_ENGINE == "in-process":
             warm_up_runners()
             return InProcessEngine()
-        return DaskEngine(settings.PALIMPSEST_SCHEDULER, settings.PALIMPSEST_SLOTS)
+        tls = _tls()
+        if settings.PALIMPSEST_ENGINE == "slurm":
+            return DaskEngine("", settings.PALIMPSEST_SLOTS, tls, open_slurm(_jobs(), tls))
+        return DaskEngine(settings.PALIMPSEST_SCHEDULER, settings.PALIMPSEST_SLOTS, tls)
+
+
+def _tls() -> Tls | None:
+    if not settings.PALIMPSEST_SCHEDULER_TLS_CA:
+        return None
+    return Tls(
+        ca=Path(settings.PALIMPSEST_SCHEDULER_TLS_CA),
+        cert=Path(settings.PALIMPSEST_SCHEDULER_TLS_CERT),
+        key=Path(settings.PALIMPSEST_SCHEDULER_TLS_KEY),
+    )
+
+
+def _jobs() -> Jobs:
+    return Jobs(
+        folder=settings.PALIMPSEST_DATA / "slurm",
+        partition=settings.PALIMPSEST_SLURM_PARTITION,
+        cores=settings.PALIMPSEST_SLURM_CORES,
+        memory=settings.PALIMPSEST_SLURM_MEMORY,
+        minutes=settings.PALIMPSEST_SLURM_MINUTES,
+        most=settings.PALIMPSEST_SLURM_JOBS,
+        interface=settings.PALIMPSEST_SLURM_INTERFACE,
+    )
 
 
 def _require_one_disk() -> None:
