@@ -160,20 +160,52 @@ def answer_archive(request: HttpRequest, wanted: Bundle) -> HttpResponseBase:
     StoreError, ChecksumError
         If a member is missing or has changed; nothing has been sent.
     """
-    for member in wanted.members:
+    blocks = _stream(wanted.members)
+    return answer_zip(request, wanted.name, wanted.length, wanted.members, blocks)
+
+
+def answer_zip(
+    request: HttpRequest,
+    name: str,
+    length: int,
+    members: Sequence[Member],
+    blocks: Iterator[bytes],
+) -> HttpResponseBase:
+    """
+    Answer a GET or HEAD of any ZIP that holds registered files.
+
+    Parameters
+    ----------
+    request : HttpRequest
+        Of the person who takes the files home.
+    name : str
+        Under which it is saved.
+    length : int
+        Bytes of the whole.
+    members : sequence of Member
+        Its registered files.
+    blocks : iterator of bytes
+        The ZIP itself; nothing is asked of it before the members were looked at.
+
+    Raises
+    ------
+    StoreError, ChecksumError
+        If a member is missing or has changed; nothing has been sent.
+    """
+    for member in members:
         # Only its size: opening 100,000 files would take longer than a client waits.
         if store_behind(member.store).size(member.key) != member.size:
             open_file(member.file).close()  # says what is wrong
     headers = PRIVATE | {
         "Accept-Ranges": "none",
-        "Content-Disposition": attachment(wanted.name),
-        "Content-Length": str(wanted.length),
+        "Content-Disposition": attachment(name),
+        "Content-Length": str(length),
         "Content-Type": "application/zip",
     }
     if request.method == "HEAD":
         return HttpResponse(headers=headers)
-    note_taken(request.user, {member.dataset for member in wanted.members})
-    return StreamingHttpResponse(_stream(wanted.members), headers=headers)
+    note_taken(request.user, {member.dataset for member in members})
+    return StreamingHttpResponse(blocks, headers=headers)
 
 
 def _stream(members: Sequence[Member]) -> Iterator[bytes]:

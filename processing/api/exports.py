@@ -29,6 +29,10 @@ _NOTATIONS = {
 }
 
 
+def _shape(media_type: str) -> OpenApiTypes:
+    return OpenApiTypes.OBJECT if "json" in media_type else OpenApiTypes.STR
+
+
 class ProvenanceQuery(StrictSerializer):
     # "as" is a word of Python's own.
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
@@ -71,7 +75,7 @@ class DatasetProvenance(_Export):
         "signed statement cannot be cut: it is for those to whom all data in it are open.",
         parameters=[ProvenanceQuery],
         responses={
-            **{(200, kind): OpenApiTypes.STR for kind in dict.fromkeys(_NOTATIONS.values())},
+            **{(200, kind): _shape(kind) for kind in dict.fromkeys(_NOTATIONS.values())},
             **problems(400, 404, 410),
         },
     )

@@ -10,9 +10,7 @@ from catalogue.declaration.sections import CatalogueSections
 from catalogue.models import QualityFlag
 from processing.products.picking import Binding, Within
 
-_DURATION = re.compile(
-    r"P(?:(\d{1,4})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,9})S)?)?"
-)
+_DURATION = re.compile(r"P(?:(\d{1,4})W)?(?:(\d{1,5})D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 _SLUG = re.compile(r"[A-Za-z0-9_-]{1,50}")
 _DAY_S = 86400
 _SECONDS = (7 * _DAY_S, _DAY_S, 3600, 60, 1)

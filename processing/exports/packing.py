@@ -9,17 +9,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.text import slugify
 from zipstream import ZipStream  # type: ignore[import-untyped]  # it has no types
 
 from catalogue.access import Person, readable_datasets
-from catalogue.delivery import PRIVATE, Member, bundle, pack
+from catalogue.delivery import Member, answer_zip, bundle, pack
 from catalogue.delivery.files import read_blocks, release_database
-from catalogue.delivery.names import attachment
-from catalogue.places import open_file, store_behind
-from catalogue.takers import note_taken
+from catalogue.places import open_file
 from processing.exports.crate import METADATA, README, Crate
 from processing.exports.record import Record
 from processing.exports.workflow import WORKFLOW, add_workflow
@@ -90,19 +88,7 @@ def answer_crate(request: HttpRequest, packed: PackedCrate) -> HttpResponseBase:
     StoreError, ChecksumError
         If a file is missing or has changed; nothing has been sent.
     """
-    for member in packed.members:
-        if store_behind(member.store).size(member.key) != member.size:
-            open_file(member.file).close()  # says what is wrong
-    headers = PRIVATE | {
-        "Accept-Ranges": "none",
-        "Content-Disposition": attachment(packed.name),
-        "Content-Length": str(packed.length),
-        "Content-Type": "application/zip",
-    }
-    if request.method == "HEAD":
-        return HttpResponse(headers=headers)
-    note_taken(request.user, {member.dataset for member in packed.members})
-    return StreamingHttpResponse(_stream(packed), headers=headers)
+    return answer_zip(request, packed.name, packed.length, packed.members, _stream(packed))
 
 
 def _stream(packed: PackedCrate) -> Iterator[bytes]:
