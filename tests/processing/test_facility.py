@@ -318,7 +318,7 @@ def test_a_rule_that_matches_nothing_is_warned_of_and_no_fault(write: Write) -> 
         ("[product.xrd-map.parameters]", '[product.xrd-map.limits]\nbackfill = "PT12H"\n[p]', 11,
          "product.xrd-map.limits.backfill", "whole days"),
         ('type = "poni"', 'type = "poni"\nmax_age = "PT999999999999H"', 8,
-         "product.xrd-map.inputs.geometry.max_age", "must be a duration"),
+         "product.xrd-map.inputs.geometry.max_age", "a hundred years or less"),
     ],
 )  # fmt: skip
 def test_lint_names_line_and_key_of_each_fault(
