@@ -24,7 +24,8 @@ from processing.products.gathering import (
 from processing.products.judging import Facts, Policy, Verdict, differing, judge
 from processing.products.keys import KeyWriter
 from processing.products.picking import Asking, Candidate, Shelf
-from processing.submission import known_runs, read_manifest, scope_of_pids, taken_back
+from processing.results import known_runs, scope_of_pids, taken_back
+from processing.submission import read_manifest
 
 Condition = Product.Condition
 State = ProcessingRun.State

@@ -50,12 +50,11 @@ from processing.operations import (
     ask_watch,
     require_operator,
 )
+from processing.results import find_result, key_of
 from processing.submission import (
     Submission,
-    find_result,
     fitting_roles,
     get_recipe,
-    key_of,
     list_recipes,
     read_manifest,
     submit,

@@ -15,7 +15,8 @@ from processing.products.keeping import keep_all
 from processing.products.keys import KeyWriter
 from processing.products.ordering import backlog, order, order_all, pin, unpin
 from processing.products.pricing import rates_of
-from processing.submission import key_of, submit
+from processing.results import key_of
+from processing.submission import submit
 from processing.ticket import write_key_document
 from tests.builders import World, a_dataset, a_manifest, a_recipe
 from tests.processing.keeping import (

@@ -17,7 +17,8 @@ from processing.issuing import issue_ticket
 from processing.lifecycle import settle
 from processing.models import ProcessingRun, Replay
 from processing.replaying import judge_ended, replay_sample, reproduce
-from processing.submission import find_run, submit
+from processing.results import find_run
+from processing.submission import submit
 from processing.ticket import Failure, Outcome
 from tests.builders import World, a_dataset, a_recipe
 from tests.makers.repeatable import repeat_scan
