@@ -26,6 +26,7 @@ from catalogue.readers.child import Reader, Wish
 from catalogue.readers.pool import read_many
 from catalogue.registration import Registered
 from tests.builders import World
+from tests.catalogue.children import readers_at_work
 from tests.makers import hostile
 from tests.makers.nexus import write_nexus_scan
 
@@ -41,10 +42,6 @@ def scans(folder: Path, number: int, **changes: Any) -> list[Path]:
 
 def wishes(paths: list[Path]) -> list[Wish]:
     return [Wish(str(path)) for path in paths]
-
-
-def readers_at_work() -> list[psutil.Process]:
-    return [it for it in psutil.Process().children() if "catalogue.readers" in it.cmdline()]
 
 
 def titles(found: list[tuple[Wish, Any]]) -> list[str]:

@@ -13,7 +13,6 @@ from pathlib import Path
 import fabio
 import h5py
 import numpy as np
-import psutil
 import pytest
 from PIL import Image
 
@@ -24,6 +23,7 @@ from catalogue.readers.choice import read
 from catalogue.readers.quantities import KEV_ANGSTROM, photon_pair
 from catalogue.readers.thumbnail import draw_curve, draw_image
 from demo.makers.euxfel import FIRST_TRAIN, write_euxfel_run
+from tests.catalogue.children import readers_at_work
 from tests.makers import hostile
 from tests.makers.nexus import write_nexus_scan
 
@@ -536,7 +536,7 @@ def test_a_crash_of_the_child_is_a_finding(folder: Path) -> None:
     path = write_nexus_scan(folder / "scan.nxs")
 
     def crash(_done: int, _total: int) -> None:
-        for child in psutil.Process().children():
+        for child in readers_at_work():
             child.send_signal(11)  # as HDF5 does on some damaged files
 
     with path.open("r+b") as file:
@@ -550,8 +550,7 @@ def test_a_child_that_takes_too_long_is_given_up(folder: Path) -> None:
     path = write_nexus_scan(folder / "scan.nxs")
     with pytest.raises(RefusedFileError, match="took too long"):
         read_in_child(path, timeout_s=0.05)
-    left = [child.cmdline() for child in psutil.Process().children()]
-    assert not [words for words in left if "catalogue.readers" in words]
+    assert readers_at_work() == []
 
 
 def test_a_child_without_enough_memory_is_a_finding(folder: Path) -> None:
