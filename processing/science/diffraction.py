@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 
 from processing.science.errors import ShapeError, WavelengthError
 from processing.science.poni import Poni, build_integrator
+
+if TYPE_CHECKING:  # importing it takes a second, which whoever lists recipes need not wait
+    from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 
 Unit = Literal["q_nm^-1", "q_A^-1", "2th_deg", "2th_rad"]
 Splitting = Literal["full", "bbox", "no"]
@@ -249,7 +251,7 @@ def _largest_integer(frame: Frame) -> int | None:
 
 
 def join_masks(
-    integrator: AzimuthalIntegrator, mask: NDArray[np.bool_] | None
+    integrator: "AzimuthalIntegrator", mask: NDArray[np.bool_] | None
 ) -> NDArray[np.int8] | None:
     """
     Join the pixels that the detector lacks and those that a person excludes.

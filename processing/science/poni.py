@@ -4,12 +4,16 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from pyFAI import detectors
-from pyFAI.integrator.azimuthal import AzimuthalIntegrator
+from typing import TYPE_CHECKING, Any
 
 from processing.science.errors import GeometryError, PoniPathError, ShapeError
+
+if TYPE_CHECKING:
+    from pyFAI.detectors import Detector
+    from pyFAI.integrator.azimuthal import AzimuthalIntegrator
+
+# pyFAI is imported where it is used: that takes a second, and whoever lists recipes for a
+# plan imports this module and does not compute.
 
 MAX_BYTES = 2**20
 NATIVE_ORIENTATION = 3
@@ -87,7 +91,7 @@ def read_poni(path: Path) -> Poni:
 
 def build_integrator(
     poni: Poni, frame_shape: tuple[int, int], orientation: int
-) -> AzimuthalIntegrator:
+) -> "AzimuthalIntegrator":
     """
     Make pyFAI's integrator for frames of one shape and a declared orientation.
 
@@ -100,6 +104,8 @@ def build_integrator(
     ShapeError
         If the frames are not those of the detector.
     """
+    from pyFAI.integrator.azimuthal import AzimuthalIntegrator  # noqa: PLC0415 - takes a second
+
     config = poni.config
     detector = _build_detector(config, frame_shape, orientation)
     if tuple(detector.shape) != tuple(frame_shape):
@@ -182,6 +188,8 @@ def _detector_config(file: str, entries: dict[str, str]) -> dict[str, Any] | Non
 
 
 def _detector_class(name: str) -> Any:
+    from pyFAI import detectors  # noqa: PLC0415 - takes a second
+
     # pyFAI's registry holds classes by lower-case names; files are not among them.
     registry = detectors.Detector.registry
     plain = name.lower()
@@ -190,7 +198,7 @@ def _detector_class(name: str) -> Any:
 
 def _build_detector(
     config: dict[str, Any], frame_shape: tuple[int, int] | None, orientation: int
-) -> detectors.Detector:
+) -> "Detector":
     name = config.get("detector", "Detector")
     kind = _detector_class(name)
     settings = {key.lower(): value for key, value in config.get("detector_config", {}).items()}
