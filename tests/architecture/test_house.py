@@ -17,7 +17,7 @@ from processing.errors import ProcessingError
 from processing.recipes.registry import discover
 
 ROOT = Path(__file__).resolve().parents[2]
-RUNNER = "processing.runner, processing.engine.dask_cluster, catalogue.storage.local"
+RUNNER = "processing.zygote, processing.engine.dask_cluster, catalogue.storage.local"
 WEB = "config.wsgi, config.urls"
 CODE = re.compile(r"^(xrd|file|euxfel)-[a-z-]+$")
 
