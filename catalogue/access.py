@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
@@ -200,8 +201,9 @@ def _refuse_withdrawn(person: Person, **named: str | UUID) -> None:
 
 
 def _retracted(stone: Tombstone) -> RetractedError:
-    pid, kind, reason = str(stone.dataset.pid), stone.kind, stone.reason
-    return RetractedError(pid, kind, reason, stone.made_at.date())
+    dataset = stone.dataset
+    day = stone.made_at.astimezone(ZoneInfo(dataset.facility.timezone)).date()
+    return RetractedError(str(dataset.pid), stone.kind, stone.reason, day)
 
 
 def get_readable(person: Person, pid: str | UUID) -> Dataset:

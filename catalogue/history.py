@@ -24,7 +24,7 @@ class Wanted:
     who : str
         A part of the name of whoever did it.
     since, until : date or None
-        Days, both of them wanted.
+        Days in UTC, as the log shows its times; both of them wanted.
     before : datetime or None
         Only what is older: the next page.
     """

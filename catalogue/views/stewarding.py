@@ -75,7 +75,11 @@ class AuditForm(forms.Form):
         required=False, max_length=200, help_text="Identifier of what it happened to."
     )
     who = forms.CharField(required=False, max_length=200, help_text="A part of the name.")
-    since = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    since = forms.DateField(
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="In UTC, like the times below.",
+    )
     until = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
     before = forms.DateTimeField(required=False, widget=forms.HiddenInput)
 
