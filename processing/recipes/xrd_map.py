@@ -21,7 +21,7 @@ from processing.recipes.base import (
 )
 from processing.recipes.xrd_map_example import write_example
 from processing.science import errors
-from processing.science.diffraction import (
+from processing.science.diffraction.integrator import (
     AXIS_UNITS,
     ErrorModel,
     FrameIntegrator,
@@ -33,6 +33,7 @@ from processing.science.diffraction import (
     has_counts,
     integrate_frames,
 )
+from processing.science.diffraction.poni import NATIVE_ORIENTATION, Poni, detector_shape, read_poni
 from processing.science.frames import (
     Beam,
     FrameStack,
@@ -41,12 +42,8 @@ from processing.science.frames import (
     read_mask,
     sum_sample,
 )
-from processing.science.map_file import Axis, MapAxes, MapFile, create_map
-from processing.science.nexus import Readings
-from processing.science.pictures import draw_map, draw_pattern
-from processing.science.poni import NATIVE_ORIENTATION, Poni, detector_shape, read_poni
-from processing.science.process import Provenance
-from processing.science.raster import (
+from processing.science.maps.map_file import Axis, MapAxes, MapFile, create_map
+from processing.science.maps.raster import (
     Raster,
     axis_of,
     choose_shape,
@@ -54,6 +51,9 @@ from processing.science.raster import (
     runs_back_and_forth,
     shape_from_positions,
 )
+from processing.science.nexus import Readings
+from processing.science.pictures import draw_map, draw_pattern
+from processing.science.process import Provenance
 
 REFUSALS: dict[type[errors.DataError], str] = {
     errors.ShapeError: "xrd-shape",

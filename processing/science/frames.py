@@ -11,7 +11,7 @@ import fabio
 import numpy as np
 from numpy.typing import NDArray
 
-from processing.science.diffraction import blank_invalid, has_counts
+from processing.science.diffraction.integrator import blank_invalid, has_counts
 from processing.science.errors import (
     MissingFieldError,
     ShapeError,

@@ -9,15 +9,15 @@ import pytest
 from pyFAI.calibrant import get_calibrant
 from pyFAI.crystallography.resolution import Constant
 
-from processing.science.diffraction import (
+from processing.science.diffraction.integrator import (
     FrameIntegrator,
     Reduction,
     blank_invalid,
     find_better_orientation,
     integrate_frames,
 )
+from processing.science.diffraction.poni import Poni, read_poni
 from processing.science.errors import ShapeError, WavelengthError
-from processing.science.poni import Poni, read_poni
 
 SHAPE = (80, 100)
 LAB6_NM = 0.4156826  # cell edge of NIST SRM 660c

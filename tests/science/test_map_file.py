@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 import pytest
 
-from processing.science.diffraction import Pattern
-from processing.science.map_file import Axis, MapAxes, MapFile, create_map
+from processing.science.diffraction.integrator import Pattern
+from processing.science.maps.map_file import Axis, MapAxes, MapFile, create_map
 
 SHAPE = (3, 4, 50)
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from processing.science.diffraction.poni import build_integrator, detector_shape, read_poni
 from processing.science.errors import GeometryError, PoniPathError, ShapeError
-from processing.science.poni import build_integrator, detector_shape, read_poni
 
 PLACE = "Distance: 0.1\nPoni1: 0.02\nPoni2: 0.03\nRot1: 0\nRot2: 0\nRot3: 0\nWavelength: 1e-10\n"
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processing.science.errors import NoRasterError, TooManyFramesError
-from processing.science.raster import (
+from processing.science.maps.raster import (
     Raster,
     axis_of,
     choose_shape,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from processing.science.diffraction.poni import Poni, build_integrator
 from processing.science.errors import ShapeError, WavelengthError
-from processing.science.poni import Poni, build_integrator
 
 if TYPE_CHECKING:  # importing it takes a second, which whoever lists recipes need not wait
     from pyFAI.integrator.azimuthal import AzimuthalIntegrator

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from processing.science.diffraction import Pattern
+from processing.science.diffraction.integrator import Pattern
 from processing.science.nexus import Readings
 from processing.science.process import Provenance, write_process
 
