@@ -133,6 +133,7 @@ def _execute(ticket: Ticket, emit: Callable[[Event], None]) -> Outcome:
         version=ticket.version,
         inputs={role: given[0].digest for role, given in inputs.items()},
         cores=ticket.limits.cores,
+        cache=ticket.cache,
         chunk=recipe.manifest.chunk,
         open_executor=_choose_executor(ticket, recipe.manifest, emit),
     )
@@ -188,6 +189,7 @@ def _choose_executor(
         cores=ticket.limits.cores,
         memory_bytes=ticket.limits.memory_bytes,
         interpreter=ticket.interpreter,
+        cache=str(ticket.cache),
     )
 
     def tell(text: str) -> None:

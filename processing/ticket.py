@@ -188,6 +188,11 @@ class Ticket(Document):
         """Where this attempt, and no other, writes."""
         return self.content_store / "staging" / f"{self.uuid}.{self.fence}"
 
+    @property
+    def cache(self) -> Path:
+        """Where recipes keep what they can make again; anybody may empty it at any time."""
+        return self.content_store / "cache"
+
 
 def _readable(given: Any) -> Any:
     """Replace what no database holds: a recipe quotes whatever bytes it has read."""

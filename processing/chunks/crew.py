@@ -40,7 +40,8 @@ class Member:
         self._folder = TemporaryDirectory(prefix="chunk-", ignore_cleanup_errors=True)
         self._memory_bytes = place.memory_bytes
         self._door, theirs = Pipe()
-        own = own_environment(Path(self._folder.name), place.clock, place.seed)
+        cache = Path(place.cache) if place.cache else None
+        own = own_environment(Path(self._folder.name), place.clock, place.seed, cache)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 [place.interpreter or sys.executable, "-P", "-m", "processing.chunks.process"],

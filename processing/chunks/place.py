@@ -10,7 +10,7 @@ class Place(Document):
     ``run`` names the attempt: a process serves no other. ``manifest`` and ``environment``
     are digests of the recipe ``entry``. ``cores`` are those of the run: numerical libraries
     sum in another order with other numbers of threads. ``interpreter`` is empty for the Dask
-    worker's own.
+    worker's own. ``cache`` is where compiled kernels are kept, empty for nowhere.
     """
 
     run: str
@@ -22,3 +22,4 @@ class Place(Document):
     cores: int
     memory_bytes: int
     interpreter: str = ""
+    cache: str = ""

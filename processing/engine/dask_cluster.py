@@ -165,14 +165,22 @@ class DaskEngine:
         The files with which a scheduler is reached by TLS, and no other way.
     cluster : optional
         One that was opened already; it is closed with the engine.
+    cache : Path, optional
+        Where compiled kernels are kept; None compiles them when they are needed.
     """
 
     def __init__(
-        self, scheduler: str, slots: int, tls: Tls | None = None, cluster: Any = None
+        self,
+        scheduler: str,
+        slots: int,
+        tls: Tls | None = None,
+        cluster: Any = None,
+        cache: Path | None = None,
     ) -> None:
         self._scheduler = scheduler
         self._tls = tls
         self._cluster = cluster
+        self._cache = cache
         dask.config.set(_LOSSES)
         logging.getLogger("distributed").setLevel(logging.ERROR)
         _require_fitting(scheduler, tls)
@@ -189,7 +197,7 @@ class DaskEngine:
             )
             # Of a scheduler that somebody else started, too.
             client.run_on_scheduler(_retry_nothing)
-            client.run(warm_up_runners)
+            client.run(warm_up_runners, self._cache)
         except (OSError, RuntimeError, ClosedClientError) as error:
             raise EngineError(self._explain()) from error
         return client

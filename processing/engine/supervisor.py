@@ -32,7 +32,8 @@ from processing.engine.failures import (
 from processing.engine.footing import count_oom_kills, look_at_disk, memory_of_group
 from processing.engine.repeating import judge
 from processing.engine.zygotes import End, StillbornError, start_runner, warm_up
-from processing.recipes.environments import fixed_environment, own_environment
+from processing.recipes.environments import fixed_environment, kernel_cache, own_environment
+from processing.recipes.warming import start_warming
 from processing.ticket import Event, Failure, LogLine, Outcome, OutputFile, Ticket, Usage
 
 _POLL_S = 0.1
@@ -118,7 +119,7 @@ class _Child:
             ticket.interpreter or sys.executable,
             fixed_environment(ticket.limits.cores),
             ticket.staging,
-            own_environment(ticket.staging, ticket.clock, ticket.seed),
+            own_environment(ticket.staging, ticket.clock, ticket.seed, ticket.cache),
         )
         self._readers = [
             threading.Thread(target=self._read_reports, daemon=True),
@@ -202,9 +203,11 @@ class _Child:
         return self._lines < _MOST_LINES
 
 
-def warm_up_runners() -> None:
-    """Have a runner of one core, as most recipes want, ready for the first attempt."""
+def warm_up_runners(cache: Path | None = None) -> None:
+    """Have a runner of one core, as most recipes want, and compiled kernels ready."""
     warm_up(sys.executable, fixed_environment(1))
+    if cache is not None:
+        start_warming(fixed_environment(1) | kernel_cache(cache))
 
 
 def _take_in(ticket: Ticket, outcome: Outcome) -> Outcome:

@@ -54,7 +54,7 @@ __all__ = [
     "workspace",
 ]
 
-HOOKS = ("combine", "compare", "estimate", "example")
+HOOKS = ("combine", "compare", "estimate", "example", "warm_up")
 
 Hook = TypeVar("Hook", bound=Callable[..., Any])
 
@@ -96,6 +96,10 @@ class Recipe:
     def example(self, hook: Hook) -> Hook:
         """Write small inputs into a folder and name them: ``(folder) -> Example``."""
         return self._hang("example", hook)
+
+    def warm_up(self, hook: Hook) -> Hook:
+        """Compile what the first run would wait for: ``() -> None``; workers call it."""
+        return self._hang("warm_up", hook)
 
     def _hang(self, name: str, hook: Hook) -> Hook:
         self.hooks[name] = hook

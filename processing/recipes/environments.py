@@ -85,9 +85,11 @@ def fixed_environment(cores: int) -> dict[str, str]:
     }
 
 
-def own_environment(folder: Path, clock: str, seed: int) -> dict[str, str]:
+def own_environment(
+    folder: Path, clock: str, seed: int, cache: Path | None = None
+) -> dict[str, str]:
     """
-    Return what is an attempt's own, and no library reads when it is imported.
+    Return what is an attempt's own, and nothing that a zygote imports reads.
 
     Parameters
     ----------
@@ -97,10 +99,17 @@ def own_environment(folder: Path, clock: str, seed: int) -> dict[str, str]:
         ISO 8601, with its offset from UTC.
     seed : int
         For random numbers.
+    cache : Path, optional
+        Where what any attempt can make again is kept; by default nothing is.
     """
-    return {
+    return kernel_cache(cache) | {
         "HOME": str(folder),
         "TMPDIR": str(folder),
         "SOURCE_DATE_EPOCH": str(int(datetime.fromisoformat(clock).timestamp())),
         "PALIMPSEST_SEED": str(seed),
     }
+
+
+def kernel_cache(cache: Path | None) -> dict[str, str]:
+    """Return what tells numba where compiled kernels are kept."""
+    return {"NUMBA_CACHE_DIR": str(cache / "kernels")} if cache else {}

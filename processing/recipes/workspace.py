@@ -39,6 +39,7 @@ class Workspace:
     quantities: list[Quantity] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     cores: int = 1
+    cache: Path | None = None  # what any run can make again; None: nothing is kept
     chunk: int = 1  # items that ``map`` hands out at once
     open_executor: Callable[[int, Callable[[Any], Any]], Executor] = open_local
 

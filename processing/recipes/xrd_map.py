@@ -1,7 +1,5 @@
 """Diffraction map: every frame of a raster scan becomes one pattern of a map."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -19,6 +17,7 @@ from processing.recipes.base import (
     recipe,
     workspace,
 )
+from processing.recipes.refusals import refusing
 from processing.recipes.xrd_map_example import write_example
 from processing.science import errors
 from processing.science.diffraction.integrator import (
@@ -30,7 +29,6 @@ from processing.science.diffraction.integrator import (
     Splitting,
     Unit,
     find_better_orientation,
-    has_counts,
     integrate_frames,
 )
 from processing.science.diffraction.poni import NATIVE_ORIENTATION, Poni, detector_shape, read_poni
@@ -51,6 +49,7 @@ from processing.science.maps.raster import (
     runs_back_and_forth,
     shape_from_positions,
 )
+from processing.science.markers import has_counts
 from processing.science.nexus import Readings
 from processing.science.pictures import draw_map, draw_pattern
 from processing.science.process import Provenance
@@ -190,7 +189,7 @@ def xrd_map(
         splitting=splitting,
         error_model=error_model,
     )
-    with refusing():
+    with refusing(REFUSALS):
         poni = read_poni(geometry.file)
         with open_frames(scan.files, images, detector_shape(poni)) as stack:
             layout = _lay_out(work, stack, shape, zigzag=zigzag)
@@ -251,18 +250,6 @@ class _Layout:
         name = "momentum transfer q" if unit.startswith("q") else "scattering angle 2θ"
         q = Axis(integrator.radial, AXIS_UNITS[unit], name)
         return MapAxes(self.y, self.x, q, has_errors=integrator.choices.error_model != "none")
-
-
-@contextmanager
-def refusing() -> Iterator[None]:
-    """Turn what science refuses into a refusal of this recipe."""
-    try:
-        yield
-    except errors.ForeignFileError as error:
-        raise RecipeError(f"file-{error.kind}", str(error)) from error
-    except errors.DataError as error:
-        code = next(REFUSALS[kind] for kind in type(error).__mro__ if kind in REFUSALS)
-        raise RecipeError(code, str(error)) from error
 
 
 def _ordered(name: str, limits: tuple[float, float] | None) -> tuple[float, float] | None:

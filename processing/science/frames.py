@@ -11,13 +11,13 @@ import fabio
 import numpy as np
 from numpy.typing import NDArray
 
-from processing.science.diffraction.integrator import blank_invalid, has_counts
 from processing.science.errors import (
     MissingFieldError,
     ShapeError,
     UnreadableFileError,
     UnreadableFramesError,
 )
+from processing.science.markers import blank_invalid, has_counts
 from processing.science.nexus import NexusStack, Readings
 
 MAGIC = {b"II*\0": "TIFF", b"MM\0*": "TIFF", b"{": "EDF", b"\n{": "EDF", b"###CBF": "CBF"}

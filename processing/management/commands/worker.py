@@ -39,13 +39,16 @@ class Command(BaseCommand):
             engine.close()
 
     def _engine(self) -> Engine:
+        cache = content_folder() / "cache"
         if settings.PALIMPSEST_ENGINE == "in-process":
-            warm_up_runners()
+            warm_up_runners(cache)
             return InProcessEngine()
         tls = _tls()
         if settings.PALIMPSEST_ENGINE == "slurm":
-            return DaskEngine("", settings.PALIMPSEST_SLOTS, tls, open_slurm(_jobs(), tls))
-        return DaskEngine(settings.PALIMPSEST_SCHEDULER, settings.PALIMPSEST_SLOTS, tls)
+            return DaskEngine("", settings.PALIMPSEST_SLOTS, tls, open_slurm(_jobs(), tls), cache)
+        return DaskEngine(
+            settings.PALIMPSEST_SCHEDULER, settings.PALIMPSEST_SLOTS, tls, cache=cache
+        )
 
 
 def _tls() -> Tls | None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from processing.science.diffraction.poni import Poni, build_integrator
 from processing.science.errors import ShapeError, WavelengthError
+from processing.science.markers import Frame, blank_invalid, has_counts
 
 if TYPE_CHECKING:  # importing it takes a second, which whoever lists recipes need not wait
     from pyFAI.integrator.azimuthal import AzimuthalIntegrator
@@ -16,7 +17,6 @@ if TYPE_CHECKING:  # importing it takes a second, which whoever lists recipes ne
 Unit = Literal["q_nm^-1", "q_A^-1", "2th_deg", "2th_rad"]
 Splitting = Literal["full", "bbox", "no"]
 ErrorModel = Literal["poisson", "none"]
-Frame = NDArray[np.number[Any]]
 
 AXIS_UNITS: dict[Unit, str] = {
     "q_nm^-1": "1/nm",
@@ -216,38 +216,6 @@ def integrate_frames(
             yield None
         else:
             yield integrator.integrate(frame, monitor)
-
-
-def blank_invalid(frame: Frame) -> NDArray[np.float32]:
-    """
-    Turn counts into float32, NaN where a pixel holds a marker instead of a count.
-
-    Parameters
-    ----------
-    frame : ndarray of shape (slow, fast)
-        Counts, in photons; negative, or the largest number of an integer type, marks a
-        gap, a dead or an overloaded pixel.
-
-    Returns
-    -------
-    ndarray of float32 of shape (slow, fast)
-        The same counts, rounded to 24 bits.
-    """
-    counts = frame.astype(np.float32)
-    counts[counts < 0] = np.nan
-    if (marker := _largest_integer(frame)) is not None:
-        counts[frame == marker] = np.nan
-    return counts
-
-
-def has_counts(frame: Frame) -> bool:
-    """Tell whether any valid pixel of a frame is above 0."""
-    marker = _largest_integer(frame)
-    return bool(np.any((frame > 0) & (frame != marker))) if marker else bool(np.any(frame > 0))
-
-
-def _largest_integer(frame: Frame) -> int | None:
-    return int(np.iinfo(frame.dtype.str).max) if frame.dtype.kind in "iu" else None
 
 
 def join_masks(
