@@ -1,11 +1,9 @@
 """Diffraction map: every frame of a raster scan becomes one pattern of a map."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from processing.recipes.base import (
@@ -19,39 +17,30 @@ from processing.recipes.base import (
 )
 from processing.recipes.refusals import refusing
 from processing.recipes.xrd_map_example import write_example
+from processing.recipes.xrd_map_integration import integrate_scan
+from processing.recipes.xrd_map_layout import (
+    check_orientation,
+    declare_orientation,
+    lay_out,
+    read_beam,
+)
+from processing.recipes.xrd_map_products import complete_map
 from processing.science import errors
 from processing.science.diffraction.integrator import (
     AXIS_UNITS,
     ErrorModel,
     FrameIntegrator,
-    Pattern,
     Reduction,
     Splitting,
     Unit,
-    find_better_orientation,
-    integrate_frames,
 )
-from processing.science.diffraction.poni import NATIVE_ORIENTATION, Poni, detector_shape, read_poni
+from processing.science.diffraction.poni import detector_shape, read_poni
 from processing.science.frames import (
-    Beam,
-    FrameStack,
     TimedFrames,
     open_frames,
     read_mask,
-    sum_sample,
 )
-from processing.science.maps.map_file import Axis, MapAxes, MapFile, create_map
-from processing.science.maps.raster import (
-    Raster,
-    axis_of,
-    choose_shape,
-    is_fast,
-    runs_back_and_forth,
-    shape_from_positions,
-)
-from processing.science.markers import has_counts
-from processing.science.nexus import Readings
-from processing.science.pictures import draw_map, draw_pattern
+from processing.science.maps.map_file import create_map
 from processing.science.process import Provenance
 
 REFUSALS: dict[type[errors.DataError], str] = {
@@ -67,7 +56,6 @@ REFUSALS: dict[type[errors.DataError], str] = {
     errors.UnreadableFileError: "file-unreadable",
     errors.DataError: "xrd-data",
 }
-PROGRESS_STEPS = 200
 
 
 @recipe(
@@ -192,18 +180,18 @@ def xrd_map(
     with refusing(REFUSALS):
         poni = read_poni(geometry.file)
         with open_frames(scan.files, images, detector_shape(poni)) as stack:
-            layout = _lay_out(work, stack, shape, zigzag=zigzag)
-            beam = _read_monitor(work, stack, monitor)
+            layout = lay_out(work, stack, shape, zigzag=zigzag)
+            beam = read_beam(work, stack, monitor)
             excluded = None if mask is None else read_mask(mask.files, stack.shape)
-            corner = _declare_orientation(work, poni, orientation)
-            _check_orientation(work, stack, poni, corner, excluded)
+            corner = declare_orientation(work, poni, orientation)
+            check_orientation(work, stack, poni, corner, excluded)
             integrator = FrameIntegrator(
                 poni, choices, frame_shape=stack.shape, orientation=corner, mask=excluded
             )
             result: Path = work.output("map.nxs")
             with create_map(result, layout.axes(integrator)) as written:
-                _integrate(work, TimedFrames(stack, beam), layout.raster, integrator, written)
-                _complete(work, layout, written)
+                integrate_scan(work, TimedFrames(stack, beam), layout.raster, integrator, written)
+                complete_map(work, layout, written)
                 if beam.monitor is not None:
                     grid = layout.raster.arrange(beam.monitor.values)
                     written.write_monitor(beam.monitor, grid, beam.reference)
@@ -237,180 +225,12 @@ def estimate(sizes: dict[str, list[int]], parameters: dict[str, Any]) -> tuple[f
     return 2.0 + scanned / 40e6, frames * int(parameters["bins"]) * 8
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """Where each frame belongs, and the axes of the map."""
-
-    raster: Raster
-    y: Axis
-    x: Axis
-
-    def axes(self, integrator: FrameIntegrator) -> MapAxes:
-        unit = integrator.choices.unit
-        name = "momentum transfer q" if unit.startswith("q") else "scattering angle 2θ"
-        q = Axis(integrator.radial, AXIS_UNITS[unit], name)
-        return MapAxes(self.y, self.x, q, has_errors=integrator.choices.error_model != "none")
-
-
 def _ordered(name: str, limits: tuple[float, float] | None) -> tuple[float, float] | None:
     if limits is not None and limits[0] >= limits[1]:
         raise RecipeError(
             "xrd-range", f"{name} is {limits[0]} to {limits[1]}. The low edge comes first."
         )
     return limits
-
-
-def _lay_out(
-    work: Workspace, stack: FrameStack, asked: tuple[int, int] | None, *, zigzag: bool
-) -> _Layout:
-    motors = stack.find_positions()
-    if motors and not is_fast(motors[0].values, motors[1].values):
-        motors = motors[1], motors[0]
-    stated = stack.stated_shape()
-    if stated is None and motors:
-        stated = shape_from_positions(motors[0].values, motors[1].values)
-    raster = Raster(*choose_shape(stack.n_frames, asked, stated), zigzag)
-    work.log(
-        f"{stack.n_frames} frames of {stack.shape[0]} x {stack.shape[1]} pixels for a map of "
-        f"{raster.slow} x {raster.fast} positions"
-    )
-    if stack.n_frames < raster.positions:
-        work.warn(
-            f"The scan stopped early: {stack.n_frames} frames for {raster.positions} positions. "
-            "The others are empty in the map."
-        )
-    if motors:
-        back = runs_back_and_forth(motors[0].values, raster)
-        if back is not None and back != zigzag:
-            runs = "runs back and forth" if back else "starts every row at the same side"
-            work.warn(
-                f"The motor {motors[0].name} {runs}, but zigzag is {str(zigzag).lower()}. "
-                f"Run again with zigzag {str(back).lower()} if the map looks torn."
-            )
-    fast, slow = motors or (None, None)
-    return _Layout(raster, _axis(raster, slow, 0), _axis(raster, fast, 1))
-
-
-def _axis(raster: Raster, motor: Readings | None, axis: int) -> Axis:
-    values = None if motor is None else axis_of(raster.arrange(motor.values), axis)
-    if motor is None or values is None:
-        steps = np.arange((raster.slow, raster.fast)[axis], dtype=np.float64)
-        return Axis(steps, "", ("row", "column")[axis])
-    return Axis(values, motor.units, motor.name)
-
-
-def _read_monitor(work: Workspace, stack: FrameStack, name: str | None) -> Beam:
-    if name is None:
-        return Beam()
-    readings = stack.read_monitor(name)
-    values = readings.values
-    usable = values[np.isfinite(values) & (values > 0)]
-    if len(usable) == 0:
-        raise RecipeError(
-            "xrd-monitor",
-            f"The monitor {name} is nowhere above 0 in all {len(values)} frames. "
-            "Was the beam on? Choose another monitor, or none.",
-        )
-    if len(usable) < len(values):
-        work.warn(
-            f"The monitor {name} is not above 0 in {len(values) - len(usable)} of "
-            f"{len(values)} frames. They are empty in the map."
-        )
-    return Beam(readings, float(np.median(usable)))
-
-
-def _declare_orientation(work: Workspace, poni: Poni, asked: int | None) -> int:
-    if asked is None and poni.orientation is None:
-        work.warn(
-            "The PONI file does not state the detector's orientation: 3 (bottom right) is "
-            "assumed, as pyFAI did before PONI 2.1. State it as a parameter if you know it."
-        )
-    return asked or poni.orientation or NATIVE_ORIENTATION
-
-
-def _check_orientation(
-    work: Workspace,
-    stack: FrameStack,
-    poni: Poni,
-    corner: int,
-    excluded: NDArray[np.bool_] | None,
-) -> None:
-    typical = sum_sample(stack)
-    if not has_counts(typical):
-        return
-    better = find_better_orientation(typical, poni, corner, excluded)
-    if better is not None:
-        work.warn(
-            f"Rings come out sharper with orientation {better} than with {corner}. "
-            "Check how the detector is mounted: a wrong flip shifts intensities by 15 %."
-        )
-
-
-def _integrate(
-    work: Workspace,
-    frames: TimedFrames,
-    raster: Raster,
-    integrator: FrameIntegrator,
-    written: MapFile,
-) -> None:
-    n_frames = frames.stack.n_frames
-    every = max(1, n_frames // PROGRESS_STEPS)
-    patterns = integrate_frames(frames, integrator)
-    done = 0
-    for row in range(raster.slow):
-        numbers = [number for number in raster.frames_of_row(row) if number < n_frames]
-        found: dict[int, Pattern | None] = {}
-        for number in sorted(numbers):
-            found[number] = next(patterns)
-            done += 1
-            if done % every == 0 or done == n_frames:
-                work.progress(done, n_frames, "integrating")
-        written.write_row(row, [found.get(number) for number in raster.frames_of_row(row)])
-    lost = n_frames - int(written.valid.sum())
-    if frames.unreadable:
-        numbers_text = ", ".join(map(str, frames.unreadable[:5]))
-        work.warn(f"{len(frames.unreadable)} frames cannot be read ({numbers_text}): left empty.")
-    if lost:
-        work.warn(f"{lost} of {n_frames} frames have no valid pattern and are empty in the map.")
-
-
-def _complete(work: Workspace, layout: _Layout, written: MapFile) -> None:
-    """Add what needs the whole map: running sums, patterns, picture, headline numbers."""
-    bins = len(written.axes.q.values)
-    for planes in written.write_cumulative():
-        work.progress(planes, bins, "summing")
-    written.write_patterns()
-    q, units = written.axes.q.values, written.axes.q.units
-    work.quantity("frames", int(written.valid.sum()))
-    work.quantity("valid_fraction", float(written.valid.mean()))
-    radial = "q" if units.startswith("1/") else "two_theta"
-    work.quantity(f"{radial}_min", float(q[0]), units)
-    work.quantity(f"{radial}_max", float(q[-1]), units)
-    if not written.valid.any():
-        return
-    spread = np.nan_to_num(written.maximum - written.mean, nan=-np.inf)
-    if layout.raster.positions == 1:
-        peak = int(np.nanargmax(written.mean))
-        draw_pattern(written.mean, work.preview())
-    else:
-        peak = int(spread.argmax())
-        half = max(2, bins // 200)
-        picture = written.read_range(max(0, peak - half), min(bins, peak + half + 1))
-        draw_map(picture, work.preview(), **_directions(layout))
-    work.quantity(f"strongest_reflection_{radial}", float(q[peak]), units)
-
-
-def _directions(layout: _Layout) -> dict[str, Any]:
-    x, y = layout.x, layout.y
-    steps = [
-        abs(axis.values[-1] - axis.values[0]) / max(1, len(axis.values) - 1) for axis in (x, y)
-    ]
-    square = x.units != y.units or min(steps) == 0
-    return {
-        "x_ascends": bool(x.values[-1] >= x.values[0]),
-        "y_ascends": bool(y.values[-1] >= y.values[0]),
-        "pixel_aspect": 1.0 if square else float(steps[1] / steps[0]),
-    }
 
 
 def _describe(

@@ -1,0 +1,49 @@
+"""What needs the whole map: running sums, patterns, picture and headline numbers."""
+
+from typing import Any
+
+import numpy as np
+
+from processing.recipes.base import Workspace
+from processing.recipes.xrd_map_layout import Layout
+from processing.science.maps.map_file import MapFile
+from processing.science.pictures import draw_map, draw_pattern
+
+
+def complete_map(work: Workspace, layout: Layout, written: MapFile) -> None:
+    """Add what needs the whole map: running sums, patterns, picture, headline numbers."""
+    bins = len(written.axes.q.values)
+    for planes in written.write_cumulative():
+        work.progress(planes, bins, "summing")
+    written.write_patterns()
+    q, units = written.axes.q.values, written.axes.q.units
+    work.quantity("frames", int(written.valid.sum()))
+    work.quantity("valid_fraction", float(written.valid.mean()))
+    radial = "q" if units.startswith("1/") else "two_theta"
+    work.quantity(f"{radial}_min", float(q[0]), units)
+    work.quantity(f"{radial}_max", float(q[-1]), units)
+    if not written.valid.any():
+        return
+    spread = np.nan_to_num(written.maximum - written.mean, nan=-np.inf)
+    if layout.raster.positions == 1:
+        peak = int(np.nanargmax(written.mean))
+        draw_pattern(written.mean, work.preview())
+    else:
+        peak = int(spread.argmax())
+        half = max(2, bins // 200)
+        picture = written.read_range(max(0, peak - half), min(bins, peak + half + 1))
+        draw_map(picture, work.preview(), **_directions(layout))
+    work.quantity(f"strongest_reflection_{radial}", float(q[peak]), units)
+
+
+def _directions(layout: Layout) -> dict[str, Any]:
+    x, y = layout.x, layout.y
+    steps = [
+        abs(axis.values[-1] - axis.values[0]) / max(1, len(axis.values) - 1) for axis in (x, y)
+    ]
+    square = x.units != y.units or min(steps) == 0
+    return {
+        "x_ascends": bool(x.values[-1] >= x.values[0]),
+        "y_ascends": bool(y.values[-1] >= y.values[0]),
+        "pixel_aspect": 1.0 if square else float(steps[1] / steps[0]),
+    }
