@@ -126,6 +126,7 @@ CODES: dict[str, str] = {
     "xrd-no-field": "The scan lacks a field that was named",
     "xrd-range": "The range along q lies outside the detector",
     "xrd-unreadable": "Too many frames cannot be read",
+    "xrd-deviation": "The map differs from what pyFAI makes of its frames",
     "xrd-data": "The scan cannot be integrated",
     "input-changed": "An input has changed since it was registered",
     "output-missing": "The recipe did not write what it declared",

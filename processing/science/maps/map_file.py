@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processing.science.diffraction.integrator import Pattern
+from processing.science.diffraction.patterns import Patterns, State
+from processing.science.maps.raster import Raster
 from processing.science.nexus import Readings
 from processing.science.process import Provenance, write_process
 
@@ -34,12 +36,13 @@ class Axis:
 
 @dataclass(frozen=True)
 class MapAxes:
-    """Slow, fast and radial axis, and whether every pattern has its standard error."""
+    """Axes of a map, and whether every pattern has its standard error; sectors of its cakes."""
 
     y: Axis
     x: Axis
     q: Axis
     has_errors: bool = True
+    azimuth: Axis | None = None
 
 
 class MapFile:
@@ -71,11 +74,30 @@ class MapFile:
             # NXdata finds the errors of a signal by this name.
             self._map["intensity_errors"] = h5py.SoftLink("/entry/map/errors")
         self._create("cumulative", (bins + 1, slow, fast), (1, slow, fast), units="photon")
+        if axes.azimuth is not None:
+            self._create_cakes(axes.azimuth)
         self.valid = np.zeros((slow, fast), np.uint8)
         self._sum = np.zeros(bins)
         self._variance = np.zeros(bins)
         self._reached = np.zeros(bins, np.int64)
         self.maximum = np.full(bins, np.nan)
+
+    def _create_cakes(self, azimuth: Axis) -> None:
+        slow, fast, bins = self.shape
+        axes = ["y", "x", "azimuth", "q"]
+        group = _group(self._entry, "cake", "NXdata", signal="intensity", axes=axes)
+        for name in ("y", "x", "q"):
+            group[name] = h5py.SoftLink(f"/entry/map/{name}")
+        written = group.create_dataset("azimuth", data=azimuth.values)
+        written.attrs.update({"units": azimuth.units, "long_name": azimuth.long_name})
+        cake = (len(azimuth.values), bins)
+        group.create_dataset(
+            "intensity",
+            (slow, fast, *cake),
+            "f4",
+            chunks=(1, 1, *cake),
+            fillvalue=np.float32(np.nan),
+        ).attrs["units"] = "photon"
 
     @property
     def mean(self) -> NDArray[np.float64]:
@@ -99,13 +121,52 @@ class MapFile:
         intensity = np.array([nothing if p is None else p.intensity for p in patterns])
         self._map["intensity"][row] = intensity
         self.valid[row] = [p is not None and p.is_valid for p in patterns]
+        sigma = None
         if "errors" in self._map:
             sigma = np.array([nothing if p is None else p.sigma for p in patterns])
             self._map["errors"][row] = sigma
-            self._variance += np.nansum(sigma**2, axis=0)
-        self._sum += np.nansum(intensity, axis=0)
+        self._count(intensity, sigma)
+
+    def write_frames(self, raster: Raster, first: int, patterns: Patterns) -> None:
+        """
+        Write the patterns of neighbouring frames, wherever the scan has them on the map.
+
+        Parameters
+        ----------
+        raster : Raster
+            Where each frame belongs.
+        first : int
+            Number of the first frame.
+        patterns : Patterns
+            In the order of the frames.
+        """
+        fields = {
+            "map/intensity": patterns.intensity,
+            "map/errors": patterns.sigma,
+            "cake/intensity": patterns.cake,
+        }
+        for row, columns, places in raster.runs(first, first + len(patterns)):
+            self.valid[row, columns] = patterns.states[places] == State.VALID
+            for name, values in fields.items():
+                if values is not None:
+                    self._entry[name][row, columns] = values[places]
+        self._count(patterns.intensity, patterns.sigma)
+
+    def _count(self, intensity: NDArray[Any], sigma: NDArray[Any] | None) -> None:
+        """Add patterns, of shape (n, bins), to those over all frames."""
+        self._sum += np.nansum(intensity, axis=0, dtype=np.float64)
         self._reached += np.isfinite(intensity).sum(axis=0)
         self.maximum = np.fmax(self.maximum, np.fmax.reduce(intensity, axis=0))
+        if sigma is not None:
+            self._variance += np.nansum(sigma.astype(np.float64) ** 2, axis=0)
+
+    def read_pattern(
+        self, raster: Raster, number: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Read back intensity and standard error of one frame, of shape (bins,)."""
+        cell = raster.cell_of(number)
+        errors = self._map["errors"][cell] if "errors" in self._map else None
+        return self._map["intensity"][cell], errors
 
     def write_cumulative(self, block_bytes: int = PLANES_BYTES) -> Iterator[int]:
         """
