@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,10 @@ AXIS_UNITS: dict[Unit, str] = {
     "2th_rad": "rad",
 }
 MIN_ORIENTATION_GAIN = 0.03
+
+SparseMatrix: TypeAlias = tuple[
+    NDArray[np.float32], NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]
+]
 
 
 @dataclass(frozen=True)
@@ -211,6 +215,26 @@ class FrameIntegrator:
         if self.choices.azimuth_bins is None:
             return None
         return np.asarray(self._call_pyfai_cake(self._ones, 1.0).azimuthal, np.float64)
+
+    def sparse_matrix(self) -> SparseMatrix:
+        """
+        Return the matrix by which pyFAI sums pixels into bins.
+
+        Returns
+        -------
+        weights : ndarray of float32 of shape (n_elements,)
+            Part of a pixel in a bin.
+        pixels : ndarray of int32 of shape (n_elements,)
+            Number of the pixel.
+        starts : ndarray of int32 of shape (bins + 1,)
+            First element of each bin.
+        normalisation : ndarray of float64 of shape (bins,)
+            Sum of the parts times solid angle and polarisation.
+        """
+        result = self._call_pyfai(self._ones, 1.0)
+        (engine,) = [kept.engine for kept in self.integrator.engines.values()]
+        normalisation = np.asarray(result.sum_normalization, np.float64)
+        return engine.data, engine.indices, engine.indptr, normalisation
 
     @property
     def _ones(self) -> NDArray[np.float32]:

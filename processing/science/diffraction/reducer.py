@@ -16,9 +16,9 @@ from processing.science.frames import FrameStack
 from processing.science.markers import has_counts
 
 if TYPE_CHECKING:
-    from processing.science.diffraction.chunks import ChunkSource
+    from processing.science.diffraction.chunks import ChunkedFrames
     from processing.science.diffraction.sums import Sums
-    from processing.science.diffraction.taps import Taps
+    from processing.science.diffraction.matrix import TiledMatrix
 
 BLOCK_BYTES = 2**26  # of decoded frames, read at once
 
@@ -45,8 +45,8 @@ class Reducer:
     ) -> None:
         self.stack = stack
         self.integrator = integrator
-        self._taps: Taps | None = None
-        self._chunks: ChunkSource | None = None
+        self._matrix: TiledMatrix | None = None
+        self._chunks: ChunkedFrames | None = None
         self._pyfai = Lock()  # it uses all cores by itself
         self.tier = self._prepare(cache)
 
@@ -56,12 +56,12 @@ class Reducer:
         if not need:
             # Compiled code takes half a second to import.
             from processing.science.diffraction.chunks import find_chunks  # noqa: PLC0415 - as said
-            from processing.science.diffraction.taps import find_taps  # noqa: PLC0415 - as said
+            from processing.science.diffraction.matrix import find_matrix  # noqa: PLC0415 - as said
 
-            self._taps = find_taps(integrator, cache)
-            self._chunks = None if self._taps is None else find_chunks(self.stack)
+            self._matrix = find_matrix(integrator, cache)
+            self._chunks = None if self._matrix is None else find_chunks(self.stack)
         return choose_tier(
-            need, has_taps=self._taps is not None, has_chunks=self._chunks is not None
+            need, has_matrix=self._matrix is not None, has_chunks=self._chunks is not None
         )
 
     def reduce(self, first: int, monitor: Monitor) -> Patterns:
@@ -95,7 +95,7 @@ class Reducer:
 
     def _sum_up(self, first: int, count: int) -> Iterator[tuple[int, "Sums"]]:
         """Yield sums and the place of their first frame, as far as compiled code makes them."""
-        if self._taps is None:
+        if self._matrix is None:
             return
         # Compiled code takes half a second to import.
         from processing.science.diffraction.blocks import reduce_frames  # noqa: PLC0415 - as said
@@ -103,13 +103,13 @@ class Reducer:
 
         if self._chunks is not None:
             numbers = np.arange(first, first + count)
-            yield 0, reduce_chunks(self._chunks, numbers, self._taps)
+            yield 0, reduce_chunks(self._chunks, numbers, self._matrix)
             return
         step = self._frames_per_block()
         for start in range(0, count, step):
             block = self.stack.read_block(first + start, first + min(start + step, count))
             if block is not None and block.shape[1:] == self.integrator.frame_shape:
-                yield start, reduce_frames(block, self._taps)
+                yield start, reduce_frames(block, self._matrix)
 
     def _frames_per_block(self) -> int:
         pixels = math.prod(self.stack.shape)
@@ -127,16 +127,16 @@ class Reducer:
         """
         from processing.science.diffraction.sums import SumState  # noqa: PLC0415 - as above
 
-        assert self._taps is not None  # noqa: S101 - there are sums
+        assert self._matrix is not None  # noqa: S101 - there are sums
         part = slice(place, place + len(sums.state))
         relative = monitor[part]
-        reached = self._taps.normalisation > 0
+        reached = self._matrix.normalisation > 0
         good = (sums.state == SumState.OK) & reached.any()
         beam = relative > 0
         dark = np.where(beam, State.EMPTY, State.NO_BEAM)
         patterns.states[part] = np.where(good & beam, State.VALID, dark)
         lit = np.flatnonzero(good & beam)
-        weight = np.where(reached, self._taps.normalisation, np.nan) * relative[lit, None]
+        weight = np.where(reached, self._matrix.normalisation, np.nan) * relative[lit, None]
         patterns.intensity[place + lit] = sums.signal[lit] / weight
         if patterns.sigma is not None and sums.variance is not None:
             patterns.sigma[place + lit] = np.sqrt(sums.variance[lit]) / weight

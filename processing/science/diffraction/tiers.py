@@ -53,7 +53,7 @@ def find_need_of_pyfai(choices: Reduction, corrections: Corrections, n_frames: i
     return next((reason for reason, is_needed in needs.items() if is_needed), "")
 
 
-def choose_tier(need: str, *, has_taps: bool, has_chunks: bool) -> Tier:
+def choose_tier(need: str, *, has_matrix: bool, has_chunks: bool) -> Tier:
     """
     Choose how to integrate a scan.
 
@@ -61,8 +61,8 @@ def choose_tier(need: str, *, has_taps: bool, has_chunks: bool) -> Tier:
     ----------
     need : str
         Why only pyFAI will do; empty if others may.
-    has_taps : bool
-        Whether each pixel feeds at most four neighbouring bins, of not too many.
+    has_matrix : bool
+        Whether there are few enough bins for their sums to stay in the cache.
     has_chunks : bool
         Whether each frame is one chunk that we decode ourselves.
 
@@ -73,8 +73,8 @@ def choose_tier(need: str, *, has_taps: bool, has_chunks: bool) -> Tier:
     """
     if need:
         return Tier("general", need)
-    if not has_taps:
-        return Tier("general", "a pixel is shared by more than four bins, or bins are too many")
+    if not has_matrix:
+        return Tier("general", "there are too many bins for sums that stay in the cache")
     if has_chunks:
         return Tier("fused", "each frame is one chunk of bitshuffle and LZ4")
     return Tier("block", "frames are not stored as one chunk of bitshuffle and LZ4 each")
