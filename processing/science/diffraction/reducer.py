@@ -17,8 +17,8 @@ from processing.science.markers import has_counts
 
 if TYPE_CHECKING:
     from processing.science.diffraction.chunks import ChunkedFrames
-    from processing.science.diffraction.sums import Sums
     from processing.science.diffraction.matrix import TiledMatrix
+    from processing.science.diffraction.sums import Sums
 
 BLOCK_BYTES = 2**26  # of decoded frames, read at once
 
