@@ -33,7 +33,8 @@ def reduce_frames(frames: NDArray[Any], matrix: TiledMatrix) -> Sums:
     """
     # Compiled code takes half a second to import.
     from processing.science.kernels.blocks import sum_eight  # noqa: PLC0415 - as said
-    from processing.science.kernels.fused import LANES, TILE  # noqa: PLC0415 - as said
+    from processing.science.kernels.fused import TILE  # noqa: PLC0415 - as said
+    from processing.science.kernels.lanes import LANES  # noqa: PLC0415 - as said
 
     n, bins = len(frames), len(matrix.normalisation)
     flat, largest = _as_known(frames)

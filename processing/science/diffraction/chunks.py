@@ -103,7 +103,7 @@ class ChunkReader:
         done = 0
         while done < size:
             try:
-                came = os.preadv(descriptor, [into[done:size]], offset + done)
+                came = os.preadv(descriptor, [into[done:size].data], offset + done)
             except OSError:
                 break  # a bad disk is no better than a missing end
             if not came:

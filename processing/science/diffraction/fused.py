@@ -1,7 +1,7 @@
 """Sum compressed frames into bins, without ever decoding one into memory."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,12 @@ from processing.science.diffraction.chunks import ChunkedFrames, ChunkReader
 from processing.science.diffraction.matrix import TiledMatrix
 from processing.science.diffraction.sums import Sums, SumState
 
+Numbers: TypeAlias = Sequence[int] | NDArray[np.integer[Any]]
+
 _STATES = (SumState.OK, SumState.UNREADABLE, SumState.MARKED, SumState.EMPTY)  # of the kernel
 
 
-def reduce_chunks(frames: ChunkedFrames, numbers: Sequence[int], matrix: TiledMatrix) -> Sums:
+def reduce_chunks(frames: ChunkedFrames, numbers: Numbers, matrix: TiledMatrix) -> Sums:
     """
     Sum some frames of a scan, eight at a time.
 
@@ -36,7 +38,8 @@ def reduce_chunks(frames: ChunkedFrames, numbers: Sequence[int], matrix: TiledMa
         filter writes, which HDF5 may still read.
     """
     # Compiled code takes half a second to import.
-    from processing.science.kernels.fused import LANES, reduce_eight  # noqa: PLC0415 - as said
+    from processing.science.kernels.fused import reduce_eight  # noqa: PLC0415 - as said
+    from processing.science.kernels.lanes import LANES  # noqa: PLC0415 - as said
 
     bins = len(matrix.normalisation)
     whole = -(-len(numbers) // LANES) * LANES
@@ -58,7 +61,8 @@ class _Work:
     """What one thread needs for eight frames, and uses for all."""
 
     def __init__(self, frames: ChunkedFrames, matrix: TiledMatrix) -> None:
-        from processing.science.kernels.fused import LANES, TILE  # noqa: PLC0415 - as above
+        from processing.science.kernels.fused import TILE  # noqa: PLC0415 - as above
+        from processing.science.kernels.lanes import LANES  # noqa: PLC0415 - as above
         from processing.science.kernels.lz4 import SLACK  # noqa: PLC0415 - as above
 
         octets = frames.block // 8
@@ -84,7 +88,7 @@ class _Work:
             self.states,
         )
 
-    def read(self, reader: ChunkReader, numbers: Sequence[int]) -> NDArray[np.bool_]:
+    def read(self, reader: ChunkReader, numbers: Numbers) -> NDArray[np.bool_]:
         """Read up to eight chunks; return which of them were never written."""
         self._sizes[:] = 0
         for lane, number in enumerate(numbers):

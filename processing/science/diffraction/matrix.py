@@ -113,12 +113,14 @@ def _make(integrator: FrameIntegrator) -> TiledMatrix:
 
 def _name(integrator: FrameIntegrator) -> str:
     """Return a digest of all that decides about the matrix."""
-    mask = integrator.mask
+    mask = b"" if integrator.mask is None else np.packbits(integrator.mask != 0).tobytes()
     decides = {
         "poni": integrator.poni.text,
         "orientation": integrator.orientation,
         "shape": integrator.frame_shape,
-        "mask": None if mask is None else hashlib.sha256(np.packbits(mask != 0)).hexdigest(),
+        "mask": None
+        if mask is None
+        else hashlib.sha256(np.packbits(mask != 0).tobytes()).hexdigest(),
         "choices": asdict(integrator.choices),
         "pyFAI": version("pyFAI"),
         "numpy": version("numpy"),

@@ -47,15 +47,14 @@ def sum_eight(
     variance[:] = 0.0
     states[:] = EMPTY
     n_pixels = frames.shape[1]
-    tile = 0
-    for first in range(0, n_pixels, TILE):
+    rows = (starts, bins, places, weights, squares)
+    for tile in range(len(limits) - 1):
+        first = tile * TILE
         n = min(TILE, n_pixels - first)
         for frame in range(LANES):
             part = frames[frame, first : first + n]
             states[frame] = _take(part, frame, largest, ignored[first // 8 :], pixels, states)
-        rows = (starts, bins, places, weights, squares)
         sum_tile(pixels, rows, limits[tile], limits[tile + 1], signal, variance)
-        tile += 1
 
 
 @kernel

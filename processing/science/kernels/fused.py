@@ -118,8 +118,9 @@ def reduce_eight(
         is_ours = check_header(chunks[frame], sizes[frame], n_pixels * itemsize, block * itemsize)
         states[frame] = EMPTY if is_ours else DAMAGED
     whole = n_pixels - n_pixels % _OCTET
-    tile = 0
-    for first in range(0, n_pixels, TILE):
+    rows = (starts, bins, places, weights, squares)
+    for tile in range(len(limits) - 1):
+        first = tile * TILE
         for start in range(first, min(first + TILE, whole), block):
             n = min(block, whole - start)
             _decode_eight(chunks, sizes, positions, (n, itemsize), planes, states)
@@ -127,9 +128,7 @@ def reduce_eight(
             _spread_eight(planes, (n, itemsize), marks, words, pixels, start - first)
         if first + TILE > whole and whole < n_pixels:
             _take_rest(chunks, sizes, positions, layout, pixels, first, states)
-        matrix_of_tile = (starts, bins, places, weights, squares)
-        sum_tile(pixels, matrix_of_tile, limits[tile], limits[tile + 1], signal, variance)
-        tile += 1
+        sum_tile(pixels, rows, limits[tile], limits[tile + 1], signal, variance)
     for frame in range(LANES):
         if states[frame] != DAMAGED and positions[frame] != sizes[frame]:
             states[frame] = DAMAGED
@@ -203,28 +202,37 @@ def _spread_eight(
     scale = np.float32(1.0)
     for byte in range(1, itemsize):
         scale *= np.float32(256.0)
-        first = 8 * byte * width
-        high, n_high = 0, 0
+        _spread_high(planes, (8 * byte * width, width), marks, words, (pixels, row), scale)
+
+
+@kernel
+def _spread_high(
+    planes: NDArray[Any], part: Any, marks: NDArray[Any], words: NDArray[Any], into: Any, scale: Any
+) -> None:
+    """Add a higher byte to the counts of the frames that have any: most have none."""
+    first, width = part
+    pixels, row = into
+    high, n_high = 0, 0
+    for frame in range(LANES):
+        # What is marked is ignored, or its frame is not summed here.
+        if any_unmarked(planes[frame], first, 8, width, marks[frame]):
+            high |= 1 << frame
+            n_high += 1
+    if n_high > _FEW:
         for frame in range(LANES):
-            # What is marked is ignored, or its frame is not summed here.
-            if any_unmarked(planes[frame], first, 8, width, marks[frame]):
-                high |= 1 << frame
-                n_high += 1
-        if n_high > _FEW:
-            for frame in range(LANES):
-                gather_bytes(planes[frame], first, width, words, frame * width)
-            for octet in range(width):
-                spread_more(words, octet, width, pixels, row + _OCTET * octet, scale)
-        elif n_high:
-            for frame in range(LANES):
-                if high >> frame & 1:
-                    gather_bytes(planes[frame], first, width, words, 0)
-                    _add_high(words, width, pixels, (row, frame), scale)
+            gather_bytes(planes[frame], first, width, words, frame * width)
+        for octet in range(width):
+            spread_more(words, octet, width, pixels, row + _OCTET * octet, scale)
+    elif n_high:
+        for frame in range(LANES):
+            if high >> frame & 1:
+                gather_bytes(planes[frame], first, width, words, 0)
+                _add_high(words, width, pixels, (row, frame), scale)
 
 
 @kernel
 def _add_high(
-    words: NDArray[Any], width: int, pixels: NDArray[Any], corner: Any, scale: float
+    words: NDArray[Any], width: int, pixels: NDArray[Any], corner: Any, scale: Any
 ) -> None:
     """Add a higher byte of the pixels of one frame, of which most are 0."""
     row, frame = corner

@@ -10,7 +10,6 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.core.typing.templates import Signature
 from numba.extending import intrinsic, models, overload, register_model
 
@@ -19,7 +18,7 @@ _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _BYTES = ir.IntType(8)
 
 
-class _Lanes(types.Type):  # type: ignore[misc]  # numba's types have no types
+class _Lanes(types.Type):
     def __init__(self) -> None:
         super().__init__(name="Lanes")
 
@@ -28,7 +27,7 @@ _LANES = _Lanes()
 
 
 @register_model(_Lanes)
-class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]  # as above
+class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
         super().__init__(manager, kind, _FLOATS)
 
@@ -219,7 +218,7 @@ def _copy_sixteen(typingctx: Any, target: Any, to: Any, source: Any, start: Any)
     return Signature(types.none, (target, types.intp, source, types.intp), None), generate
 
 
-@overload(copy_sixteen)  # type: ignore[untyped-decorator]  # numba's
+@overload(copy_sixteen)
 def _compile_copy_sixteen(target: Any, to: Any, source: Any, start: Any) -> Any:
     def move(target: Any, to: Any, source: Any, start: Any) -> None:
         _copy_sixteen(target, to, source, start)

@@ -8,6 +8,7 @@ decoder for the end of a block, so that the two accept the same blocks.
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from processing.science.kernels.compiling import kernel
@@ -17,8 +18,11 @@ SLACK = 64
 """Bytes behind the output that moves of sixteen may spoil."""
 
 _WIDE = 32  # bytes of input that must be left for a move of sixteen
-_LAST_LITERALS = 5
+_LAST_LITERALS = 5  # the format ends every block with so many
 _LAST_MATCH = 12  # no match begins nearer to the end of the output
+_LAST_INPUT = 8  # what a match and the literals after it take at least
+_SHORTEST = 4  # match
+_GOES_ON = 15  # as a length: bytes follow that add to it
 
 
 @kernel
@@ -44,52 +48,58 @@ def decode_lz4(source: NDArray[Any], start: int, end: int, target: NDArray[Any],
     """
     s, o = start, 0
     while s < end:
-        token = source[s]
-        s += 1
-        n = token >> 4
-        if n == 15:
-            more = 255
-            while more == 255:
-                if s >= end or n > size:
-                    return False
-                more = source[s]
-                s += 1
-                n += more
-        if n > end - s or n > size - o:
+        token = np.int64(source[s])
+        s, n = s + 1, token >> 4
+        if n == _GOES_ON:
+            s, n = _read_length(source, s, end, size)
+        if n < 0 or n > end - s or n > size - o:
             return False
-        if n <= 16 and end - s >= _WIDE:
+        if n <= 16 and end - s >= _WIDE:  # as most are
             copy_sixteen(target, o, source, s)
         else:
-            done = 0
-            while done < n and end - s - done >= _WIDE:
-                copy_sixteen(target, o + done, source, s + done)
-                done += 16
-            while done < n:
-                target[o + done] = source[s + done]
-                done += 1
+            _copy_literals(source, s, end, target, o, n)
         s += n
         o += n
-        if o > size - _LAST_MATCH or s > end - 8:
+        if o > size - _LAST_MATCH or s > end - _LAST_INPUT:
             return s == end and o == size
-        offset = source[s] | (source[s + 1] << 8)
-        s += 2
+        offset = np.int64(source[s]) | np.int64(source[s + 1]) << 8
         if offset == 0 or offset > o:
             return False
-        m = token & 15
-        if m == 15:
-            more = 255
-            while more == 255:
-                if s >= end or m > size:
-                    return False
-                more = source[s]
-                s += 1
-                m += more
-        m += 4
-        if m > size - o - _LAST_LITERALS:
+        s, n = s + 2, token & 15
+        if n == _GOES_ON:
+            s, n = _read_length(source, s, end, size)
+        if n < 0 or n + _SHORTEST > size - o - _LAST_LITERALS:
             return False
-        _copy_match(target, o, offset, m)
-        o += m
+        _copy_match(target, o, offset, n + _SHORTEST)
+        o += n + _SHORTEST
     return False
+
+
+@kernel
+def _read_length(source: NDArray[Any], s: int, end: int, most: int) -> Any:
+    """Return where a long length ends, and the length; -1 if it has no end or is too much."""
+    n, more = np.int64(_GOES_ON), np.int64(255)
+    while more == 255:
+        if s >= end or n > most:
+            return s, np.int64(-1)
+        more = np.int64(source[s])
+        s += 1
+        n += more
+    return s, n
+
+
+@kernel
+def _copy_literals(
+    source: NDArray[Any], s: int, end: int, target: NDArray[Any], o: int, n: int
+) -> None:
+    """Copy bytes by sixteen, as long as the input surely has them, and else one by one."""
+    done = 0
+    while done < n and end - s - done >= _WIDE:
+        copy_sixteen(target, o + done, source, s + done)
+        done += 16
+    while done < n:
+        target[o + done] = source[s + done]
+        done += 1
 
 
 @kernel
