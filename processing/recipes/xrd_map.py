@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field
@@ -35,6 +36,7 @@ from processing.science.diffraction.integrator import (
 )
 from processing.science.diffraction.poni import detector_shape, read_poni
 from processing.science.diffraction.reducer import Reducer
+from processing.science.diffraction.warming import compile_kernels
 from processing.science.frames import (
     open_frames,
 )
@@ -265,6 +267,13 @@ def xrd_map(
 
 
 xrd_map.example(write_example)
+
+
+@xrd_map.warm_up
+def warm_up() -> None:
+    """Compile what sums up frames: the first map would wait some seconds for it."""
+    with TemporaryDirectory() as folder:
+        compile_kernels(Path(folder))
 
 
 @xrd_map.estimate

@@ -8,6 +8,7 @@ to say. Only the order of the elements is ours: tile by tile, and within a tile 
 import hashlib
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -156,8 +157,9 @@ def _keep(matrix: TiledMatrix, kept: Path) -> None:
 
 
 def _forget_oldest(home: Path) -> None:
-    kept = sorted(home.iterdir(), key=lambda one: one.stat().st_mtime, reverse=True)
-    for one in kept[_MOST_KEPT:]:
-        for part in one.glob("*.npy"):
-            part.unlink(missing_ok=True)
-        one.rmdir()
+    with suppress(OSError):  # another process cleans up, or nothing could be kept
+        kept = sorted(home.iterdir(), key=lambda one: one.stat().st_mtime, reverse=True)
+        for one in kept[_MOST_KEPT:]:
+            for part in one.glob("*.npy"):
+                part.unlink(missing_ok=True)
+            one.rmdir()
