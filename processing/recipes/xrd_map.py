@@ -254,7 +254,11 @@ def xrd_map(
                     "verify": verify,
                 }
                 inputs = {"scan": scan, "geometry": geometry, **optional}
-                decided = {"orientation": corner, "tier": reducer.tier.name}
+                decided = {
+                    "orientation": corner,
+                    "splitting": choices.split,
+                    "tier": reducer.tier.name,
+                }
                 made = _describe(work, inputs, asdict(choices) | asked, decided)
                 written.write_process(made, poni.text)
     return cast("Output[Literal['xrd-map']]", result)

@@ -152,19 +152,26 @@ def integrate_scan(
     work: Workspace, job: Job, reducer: Reducer, beam: Beam, raster: Raster, written: MapFile
 ) -> NDArray[np.uint8]:
     """Integrate all frames into the map; return what became of each, as in ``State``."""
-    stack = reducer.stack
+    stack, choices = reducer.stack, job.choices
+    if choices.split != choices.splitting:
+        work.warn(
+            f"Pixels are not split, though splitting is {choices.splitting}: clipping judges "
+            "whole pixels. Say splitting no to silence this."
+        )
     work.log(f"Frames are integrated in the tier {reducer.tier.name}: {reducer.tier.reason}.")
     states = np.full(stack.n_frames, State.EMPTY, np.uint8)
 
     def collect(parts: Iterator[Patterns]) -> None:
-        first = 0
+        first = unreadable = 0
         for part in parts:
             if isinstance(part, _Refused):
                 raise RecipeError("xrd-shape", part.message)
             written.write_frames(raster, first, part)
             states[first : first + len(part)] = part.states
             first += len(part)
-            _refuse_if_unreadable(states)
+            unreadable += int((part.states == State.UNREADABLE).sum())
+            if unreadable > MAX_UNREADABLE * len(states):
+                raise _too_many(states)
 
     with _opened.lent(job, reducer):
         work.map(
@@ -186,13 +193,12 @@ def _cut(job: Job, stack: FrameStack, beam: Beam) -> Iterator[FrameRange]:
         yield FrameRange(job, first, tuple(beam.relative(number) for number in numbers))
 
 
-def _refuse_if_unreadable(states: NDArray[np.uint8]) -> None:
-    unreadable = np.flatnonzero(states == State.UNREADABLE)
-    if len(unreadable) > MAX_UNREADABLE * len(states):
-        raise UnreadableFramesError(
-            f"More than 10 % of the {len(states)} frames cannot be read, the first is frame "
-            f"{unreadable[0]}. Copy the files again from where they were taken."
-        )
+def _too_many(states: NDArray[np.uint8]) -> UnreadableFramesError:
+    first = np.flatnonzero(states == State.UNREADABLE)[0]
+    return UnreadableFramesError(
+        f"More than 10 % of the {len(states)} frames cannot be read, the first is frame {first}. "
+        "Copy the files again from where they were taken."
+    )
 
 
 def _tell_lost(work: Workspace, states: NDArray[np.uint8]) -> None:

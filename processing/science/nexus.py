@@ -331,16 +331,29 @@ class NexusStack:
                     # HDF5 would answer fill values for it without a word.
                     reason = f"its source {Path(source.file_name).name} is not in the dataset."
                     raise ForeignFileError("virtual-source", image.path, reason)
+            self._check_sources(data)
         plist = data.id.get_create_plist()
         for code in (plist.get_filter(i)[0] for i in range(plist.get_nfilters())):
             if not h5py.h5z.filter_avail(code):
                 reason = f"{image.path} is compressed with HDF5 filter {code}, not installed here."
                 raise MissingFilterError(self.file_name, reason)
 
+    def _check_sources(self, data: h5py.Dataset) -> None:
+        """Open each source once: HDF5 answers fill values for one that is cut short, too."""
+        for name in {source.file_name for source in data.virtual_sources()} - {"."}:
+            try:
+                h5py.File(self._folder / name, "r", locking=False).close()
+            except OSError as error:
+                reason = "it is not HDF5, or cut short, and images lie in it."
+                raise UnreadableFileError(Path(name).name, reason) from error
+
     def _source_exists(self, source: Any) -> bool:
         name = source.file_name.removeprefix("./")
-        folder = Path(self.file.filename).parent
-        return bool(name == "." or (folder / name).is_file())
+        return bool(name == "." or (self._folder / name).is_file())
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.file.filename).parent
 
 
 def _address(member: Any) -> tuple[int, int]:

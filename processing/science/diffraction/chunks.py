@@ -179,7 +179,8 @@ def _parts_of_virtual(data: h5py.Dataset) -> list[_Part] | None:
     """Follow a virtual field whose sources are runs of whole frames, one after the other."""
     runs = []
     for source in data.virtual_sources():
-        target, origin = _frames_of(source.vspace, data.shape), _frames_of(source.src_space, None)
+        target = _frames_of(source.vspace, data.shape)
+        origin = target and _origin_of(source.src_space, target)
         if target is None or origin is None or len(target) != len(origin):
             return None
         runs.append((target, origin, source))
@@ -194,7 +195,7 @@ def _parts_of_virtual(data: h5py.Dataset) -> list[_Part] | None:
         path = home if source.file_name == "." else home.parent / source.file_name
         with h5py.File(path, "r", locking=False) as file:
             whole = _part_of(file[source.dset_name])
-        if whole is None or origin.stop > len(whole.sizes):
+        if whole is None or whole.shape != data.shape[1:] or origin.stop > len(whole.sizes):
             return None
         kept = slice(origin.start, origin.stop)
         parts.append(
@@ -203,6 +204,13 @@ def _parts_of_virtual(data: h5py.Dataset) -> list[_Part] | None:
             )
         )
     return parts
+
+
+def _origin_of(space: Any, target: range) -> range | None:
+    """Return which frames a source gives; of one taken as a whole HDF5 keeps no extent."""
+    if space.get_select_type() == h5py.h5s.SEL_ALL:
+        return range(len(target))
+    return _frames_of(space, None)
 
 
 def _frames_of(space: Any, shape: tuple[int, ...] | None) -> range | None:

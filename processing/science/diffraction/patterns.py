@@ -12,7 +12,7 @@ from processing.science.diffraction.integrator import Pattern, Reduction
 
 RANGE_BYTES = 2**23  # of results in one range
 MAX_FRAMES = 128
-LANES = 4  # frames that are summed up side by side
+LANES = 8  # frames that are summed up side by side
 
 Curves: TypeAlias = NDArray[np.float32]
 
@@ -91,7 +91,7 @@ def frames_per_range(choices: Reduction, frames_per_chunk: int) -> int:
     Returns
     -------
     int
-        A multiple of 4, and of ``frames_per_chunk`` where that is not too many.
+        A multiple of 8, and of ``frames_per_chunk`` where that is not too many.
     """
     curves = (2 if choices.has_errors else 1) + (choices.azimuth_bins or 0)
     frames = min(MAX_FRAMES, RANGE_BYTES // (4 * choices.bins * curves))

@@ -89,8 +89,8 @@ class Reducer:
         left = np.ones(len(monitor), bool)
         for place, sums in self._sum_up(first, len(monitor)):
             left[place : place + len(sums.state)] = self._take(patterns, place, sums, monitor)
-        for place in np.flatnonzero(left):
-            self._ask_pyfai(patterns, int(place), first, float(monitor[place]))
+        for place in map(int, np.flatnonzero(left)):
+            self._ask_pyfai(patterns, place, first, float(monitor[place]))
         return patterns
 
     def _sum_up(self, first: int, count: int) -> Iterator[tuple[int, "Sums"]]:
@@ -102,7 +102,7 @@ class Reducer:
         from processing.science.diffraction.fused import reduce_chunks  # noqa: PLC0415 - as said
 
         if self._chunks is not None:
-            numbers = np.arange(first, first + count)
+            numbers = range(first, first + count)
             yield 0, reduce_chunks(self._chunks, numbers, self._matrix)
             return
         step = self._frames_per_block()

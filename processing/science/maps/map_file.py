@@ -145,6 +145,8 @@ class MapFile:
             "map/errors": patterns.sigma,
             "cake/intensity": patterns.cake,
         }
+        if not (patterns.states == State.VALID).any():
+            return  # the map is NaN where nothing is written
         for row, columns, places in raster.runs(first, first + len(patterns)):
             self.valid[row, columns] = patterns.states[places] == State.VALID
             for name, values in fields.items():
@@ -191,9 +193,12 @@ class MapFile:
         self._map["cumulative"][0] = running
         step = max(1, block_bytes // (slow * fast * 8))
         for start in range(0, bins, step):
-            block = self._map["intensity"][:, :, start : start + step]
+            # Row by row: HDF5 keeps a kilobyte for each chunk until a reading is done.
+            block = np.empty((slow, fast, min(step, bins - start)), np.float32)
+            for row in range(slow):
+                block[row] = self._map["intensity"][row, :, start : start + step]
             planes = np.nan_to_num(block.astype(np.float64)).cumsum(axis=2) + running[..., None]
-            running = planes[..., -1]
+            running = planes[..., -1].copy()  # a view would keep all planes
             stop = start + planes.shape[2]
             self._map["cumulative"][start + 1 : stop + 1] = np.moveaxis(planes, 2, 0)
             yield stop
