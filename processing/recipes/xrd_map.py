@@ -281,13 +281,16 @@ def estimate(sizes: dict[str, list[int]], parameters: dict[str, Any]) -> tuple[f
     """
     Foretell core-seconds and bytes of the map from the bytes of the scan.
 
-    A core integrates about 40 MB of compressed frames in a second; the map holds two
-    float32 (intensity and error) for each bin of each frame, of which a Pilatus or Eiger
-    packs one into some 2 MB.
+    A core integrates about 100 MB of compressed frames in a second, pyFAI itself 20 MB; the
+    map holds two float32 (intensity and error) for each bin of each frame, and one for each
+    sector of a cake. A Pilatus or Eiger packs a frame into some 2 MB.
     """
     scanned = sum(sizes["scan"])
     frames = max(1, scanned // 2_000_000)
-    return 2.0 + scanned / 40e6, frames * int(parameters["bins"]) * 8
+    sectors = parameters["azimuth_bins"] or 0
+    is_slow = sectors or parameters["clip"] or parameters["by_pyfai"]
+    seconds = 5.0 + scanned / (20e6 if is_slow else 100e6)
+    return seconds, frames * int(parameters["bins"]) * (8 + 4 * sectors)
 
 
 def _ordered(name: str, limits: tuple[float, float] | None) -> tuple[float, float] | None:
