@@ -368,24 +368,27 @@ def find_better_orientation(
         The orientation with the largest variance between bins, if it has over 3 % more
         than the declared one.
     """
-    choices = Reduction(
-        bins=max(10, max(frame.shape) // 2),  # a bin about two pixels wide
-        unit="2th_deg",
-        # Corrections would change the variance of all pixels from flip to flip.
-        polarization=None,
-        solid_angle=False,
-        splitting="no",
-        error_model="none",
-    )
+    counts = blank_invalid(frame).astype(np.float64)
     variances = {}
     for candidate in (1, 2, 3, 4):
-        integrator = FrameIntegrator(
-            poni, choices, frame_shape=frame.shape, orientation=candidate, mask=mask
-        )
-        pattern = integrator.integrate(frame)
-        level = np.nan_to_num(pattern.intensity)
-        mean = np.average(level, weights=pattern.pixels)
-        variances[candidate] = float(np.average((level - mean) ** 2, weights=pattern.pixels))
+        integrator = build_integrator(poni, frame.shape, candidate)
+        ignored = join_masks(integrator, mask)
+        is_count = np.isfinite(counts) if ignored is None else np.isfinite(counts) & (ignored == 0)
+        angles = integrator.center_array(frame.shape, unit="2th_rad")
+        variances[candidate] = _variance_between_rings(counts[is_count], angles[is_count], frame)
     best = max(variances, key=lambda candidate: variances[candidate])
     gain = variances[best] - variances[orientation]
     return best if gain > MIN_ORIENTATION_GAIN * variances[orientation] else None
+
+
+def _variance_between_rings(
+    counts: NDArray[np.float64], angles: NDArray[np.float64], frame: Frame
+) -> float:
+    """Return the variance of the mean counts of rings two pixels wide, each pixel counting."""
+    rings = max(10, max(frame.shape) // 2)
+    span = (angles - angles.min()) / max(float(np.ptp(angles)), np.finfo(float).tiny)
+    ring = np.minimum((span * rings).astype(np.int64), rings - 1)
+    pixels = np.bincount(ring, minlength=rings)
+    total = np.bincount(ring, counts, minlength=rings)
+    level = np.divide(total, pixels, out=np.zeros(rings), where=pixels > 0)
+    return float(np.average((level - counts.mean()) ** 2, weights=pixels))

@@ -119,9 +119,7 @@ def _name(integrator: FrameIntegrator) -> str:
         "poni": integrator.poni.text,
         "orientation": integrator.orientation,
         "shape": integrator.frame_shape,
-        "mask": None
-        if mask is None
-        else hashlib.sha256(np.packbits(mask != 0).tobytes()).hexdigest(),
+        "mask": hashlib.sha256(mask).hexdigest(),
         "choices": asdict(integrator.choices),
         "pyFAI": version("pyFAI"),
         "numpy": version("numpy"),
