@@ -6,19 +6,26 @@ import numpy as np
 
 from processing.recipes.base import Workspace
 from processing.recipes.xrd_map_layout import Layout
+from processing.recipes.xrd_map_phases import Wanted, write_wanted
 from processing.science.maps.map_file import MapFile
+from processing.science.maps.phase_picture import draw_panels
 from processing.science.pictures import draw_map, draw_pattern
 
 
-def complete_map(work: Workspace, layout: Layout, written: MapFile) -> None:
-    """Add what needs the whole map: running sums, patterns, picture, headline numbers."""
+def complete_map(
+    work: Workspace, layout: Layout, written: MapFile, wanted: Wanted, n_frames: int
+) -> None:
+    """Add what needs the whole map: running sums, patterns, phases, picture, headline numbers."""
     bins = len(written.axes.q.values)
     for planes in written.write_cumulative():
         work.progress(planes, bins, "summing")
     written.write_patterns()
+    dead = written.write_dead(layout.raster.arrange(np.arange(n_frames, dtype=np.float64)))
+    phases = write_wanted(work, wanted, written)
     q, units = written.axes.q.values, written.axes.q.units
     work.quantity("frames", int(written.valid.sum()))
     work.quantity("valid_fraction", float(written.valid.mean()))
+    work.quantity("dead_frames", dead)
     radial = "q" if units.startswith("1/") else "two_theta"
     work.quantity(f"{radial}_min", float(q[0]), units)
     work.quantity(f"{radial}_max", float(q[-1]), units)
@@ -32,7 +39,11 @@ def complete_map(work: Workspace, layout: Layout, written: MapFile) -> None:
         peak = int(spread.argmax())
         half = max(2, bins // 200)
         picture = written.read_range(max(0, peak - half), min(bins, peak + half + 1))
-        draw_map(picture, work.preview(), **_directions(layout))
+        if phases:
+            units = written.axes.signal_units
+            draw_panels(phases, work.preview(), units=units, **_directions(layout))
+        else:
+            draw_map(picture, work.preview(), **_directions(layout))
     work.quantity(f"strongest_reflection_{radial}", float(q[peak]), units)
 
 

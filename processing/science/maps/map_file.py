@@ -208,6 +208,25 @@ class MapFile:
             group.create_dataset("sum_errors", data=errors).attrs["units"] = self.axes.signal_units
         group.create_dataset("maximum", data=self.maximum).attrs["units"] = self.axes.signal_units
 
+    def write_dead(self, numbers: NDArray[np.float64]) -> int:
+        """
+        Write which frames were taken and gave no pattern.
+
+        Parameters
+        ----------
+        numbers : ndarray of shape (slow, fast)
+            Number of the frame of each position; NaN where none was taken.
+
+        Returns
+        -------
+        int
+            How many.
+        """
+        dead = np.isfinite(numbers) & (self.valid == 0)
+        self._map.create_dataset("dead", data=dead.astype(np.uint8))
+        self._entry["dead_frames"] = np.sort(numbers[dead]).astype(np.int64)
+        return int(dead.sum())
+
     def write_monitor(self, monitor: Readings, grid: NDArray[np.float64], reference: float) -> None:
         """
         Write the monitor of each position.

@@ -14,6 +14,7 @@ from processing.science.maps.radial import RadialAxis
 from processing.science.maps.references import LineReference, Reference
 
 Values = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 BLOCK_BINS = 4096
 MIN_BINS = 10
@@ -82,7 +83,7 @@ class PhaseModel:
             Amounts, errors and what is left.
         """
         columns = np.hstack([self.references, self.background])
-        usable = np.isfinite(columns).all(axis=1)
+        usable: Flags = np.asarray(np.isfinite(columns).all(axis=1))
         design = np.where(usable[:, None], columns, 0.0)
         weights = _weigh(intensity, errors) * usable
         counts = np.where(weights > 0, intensity, 0.0)
@@ -91,7 +92,8 @@ class PhaseModel:
         residual = counts - np.nan_to_num(found) @ design.T
         freedom = (weights > 0).sum(axis=1) - (found > 0).sum(axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
-            chi2 = np.where(freedom > 0, (weights * residual**2).sum(axis=1) / freedom, np.nan)
+            squares = (weights * residual**2).sum(axis=1)
+            chi2 = np.asarray(np.where(freedom > 0, squares / freedom, np.nan))
         if errors is None:
             variance = variance * chi2[:, None]
         phases = len(self.names)
