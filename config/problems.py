@@ -79,6 +79,7 @@ TYPES: dict[type[Exception], ProblemType] = {
     processing.ProcessingError: ProblemType("processing", 400, "Processing refuses this"),
     processing.UnknownRecipeError: ProblemType("no-recipe", 404, "No such recipe"),
     processing.UnknownProductError: ProblemType("no-product", 404, "No such product"),
+    processing.UnknownMapsError: ProblemType("no-maps", 404, "No such proposal"),
     processing.UnknownProcessingRunError: ProblemType(
         "no-processing-run", 404, "No such processing run"
     ),
