@@ -112,7 +112,12 @@ def test_the_maps_of_a_proposal_are_shown_with_their_scans_only(
     list_publicly(Product.objects.get().subject)
     (row,) = rows_of(machine_of(name), world)
     assert row["title"] == "Lapis lazuli"
-    hidden = {"recipe": "", "parameters": {}, "made_at": None, "processing_run": None}
+    hidden: dict[str, Any] = {
+        "recipe": "",
+        "parameters": {},
+        "made_at": None,
+        "processing_run": None,
+    }
     assert {key: row[key] for key in hidden} == hidden, "of closed data no run is seen"
     assert row["result"] is row["geometry"] is None
 
