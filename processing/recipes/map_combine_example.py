@@ -18,8 +18,9 @@ def write_example(folder: Path) -> Example:
     q = Axis(np.linspace(5.0, 25.0, _BINS), "1/nm", "momentum transfer q")
     ring = 100 * np.exp(-(((q.values - 15) / 1.5) ** 2)) + 10
     for number in range(2):
-        y = Axis(_STEP_MM * np.arange(_SHAPE[0]), "mm", "sampy")
-        x = Axis(_STEP_MM * (np.arange(_SHAPE[1]) + number * _SHAPE[1]), "mm", "sampx")
+        y = Axis(_STEP_MM * np.arange(_SHAPE[0], dtype=np.float64), "mm", "sampy")
+        columns = np.arange(_SHAPE[1], dtype=np.float64) + number * _SHAPE[1]
+        x = Axis(_STEP_MM * columns, "mm", "sampx")
         with create_map(folder / f"map_{number + 1}.nxs", MapAxes(y, x, q)) as written:
             for row in range(_SHAPE[0]):
                 bright = 1.0 + row + np.arange(_SHAPE[1]) + number

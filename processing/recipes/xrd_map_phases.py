@@ -107,7 +107,7 @@ def write_wanted(work: Workspace, wanted: Wanted, written: MapFile) -> dict[str,
 
 
 def _warn_of_range(work: Workspace, axis: RadialAxis, model: PhaseModel) -> None:
-    usable = np.isfinite(model.references).all(axis=1)
+    usable = np.asarray(np.isfinite(model.references).all(axis=1))
     if not usable.all():
         low, high = axis.values[usable][[0, -1]]
         work.warn(

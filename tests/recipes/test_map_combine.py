@@ -52,7 +52,9 @@ def test_a_mosaic_is_a_map_like_any_other(maps: list[Path], work: Workspace) -> 
 
 
 def test_the_file_tells_all_inputs(maps: list[Path], work: Workspace) -> None:
-    given = Inputs(Input([path], digest=str(n) * 64) for n, path in enumerate(maps, start=1))
+    given: Inputs[Any] = Inputs(
+        Input([path], digest=str(n) * 64) for n, path in enumerate(maps, start=1)
+    )
     result = map_combine.function(given, mode="mosaic")
     with h5py.File(result.map) as file:
         process = file["entry/process"]

@@ -21,6 +21,7 @@ from demo.makers.xrd import (
     write_xrd_scan,
 )
 from processing.recipes.base import RecipeError, Workspace, working_in
+from processing.recipes.manifest import JsonObject
 from processing.recipes.xrd_map import xrd_map
 
 SMALL = Geometry(detector="Pilatus100k")
@@ -161,7 +162,7 @@ def test_what_the_map_does_not_have_is_refused_before_any_frame_is_read(
 def test_equal_regions_give_one_run_key() -> None:
     manifest = xrd_map.manifest
     short = manifest.validate_parameters({"rois": [{"name": "a", "low": 1, "high": 2}]})
-    full = {"name": "a", "low": 1.0, "high": 2.0, "unit": None, "background": "linear"}
+    full: JsonObject = {"name": "a", "low": 1.0, "high": 2.0, "unit": None, "background": "linear"}
     assert short["rois"] == [full]
     assert short == manifest.validate_parameters({"rois": [full]})
     assert manifest.validate_parameters({})["rois"] == []

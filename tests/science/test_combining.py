@@ -119,7 +119,7 @@ def test_a_mosaic_lays_maps_where_the_stage_stood(opened: ExitStack, tmp_path: P
     np.testing.assert_allclose(combined.x.values, [0.0, 0.1, 0.2, 0.3], atol=1e-12)
     np.testing.assert_allclose(combined.y.values, [0.0, 0.1], atol=1e-12)
     # Where two lie on each other it is their mean.
-    np.testing.assert_allclose(found, [[1, 2, 3, 4], [5, 7, 9, np.nan]])
+    np.testing.assert_allclose(found, [[1.0, 2.0, 3.0, 4.0], [5.0, 7.0, 9.0, np.nan]])
     np.testing.assert_allclose(errors[1, 1], np.hypot(0.6, 0.8) / 2, rtol=1e-6)
 
 
@@ -181,11 +181,8 @@ def test_what_cannot_lie_side_by_side_is_named(opened: ExitStack, tmp_path: Path
 
 def test_a_file_that_is_no_map_is_refused(opened: ExitStack, tmp_path: Path) -> None:
     (tmp_path / "a.nxs").write_bytes(b"no HDF5")
-    with (
-        pytest.raises(UnreadableFileError, match="map 1 cannot be read"),
-        open_map(tmp_path / "a.nxs", "map 1"),
-    ):
-        pass
+    with pytest.raises(UnreadableFileError, match="map 1 cannot be read"):
+        opened.enter_context(open_map(tmp_path / "a.nxs", "map 1"))
     with pytest.raises(MissingFieldError, match="a has no phase or region Cr2O3"):
         a_map(opened, tmp_path, "a", [[1.0]]).read_plane("Cr2O3")
 

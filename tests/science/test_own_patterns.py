@@ -21,7 +21,7 @@ def a_text(path: Path, head: str, places: np.ndarray) -> Path:
 
 
 def two_theta(wavelength: float) -> np.ndarray:
-    return np.degrees(2 * np.arcsin(Q * wavelength * 1e9 / (4 * np.pi)))
+    return np.asarray(np.degrees(2 * np.arcsin(Q * wavelength * 1e9 / (4 * np.pi))))
 
 
 @pytest.mark.parametrize(
