@@ -1,12 +1,17 @@
 """Phase maps of patterns with known amounts."""
 
+import tracemalloc
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pyFAI.calibrant import get_calibrant
 from scipy.optimize import nnls
 
+from processing.science.diffraction.integrator import Pattern
 from processing.science.errors import PhaseError, WavelengthError
-from processing.science.maps.phases import PhaseModel, build_model
+from processing.science.maps.map_file import Axis, MapAxes, create_map
+from processing.science.maps.phases import PhaseModel, build_model, write_phases
 from processing.science.maps.radial import RadialAxis
 from processing.science.maps.references import (
     LineReference,
@@ -136,3 +141,23 @@ def test_what_cannot_be_fitted_is_refused_by_name() -> None:
         build_model([read_calibrant("LaB6"), low], AXIS, np.ones(600), fwhm_deg=FWHM)
     with pytest.raises(WavelengthError, match="Add the wavelength"):
         read_calibrant("LaB6").draw(RadialAxis(AXIS.values, "1/nm"), FWHM)
+
+
+def peak_of_writing(folder: Path, slow: int) -> int:
+    """Return the bytes at most held while the phases of a map are written."""
+    y, x = (Axis(np.arange(float(n)), "mm", "motor") for n in (slow, 100))
+    model = a_model("Cr2O3", "hydrocerussite")
+    pattern = Pattern(model.references.sum(axis=1) + 1, np.ones(600), np.ones(600))
+    with create_map(folder / f"{slow}.nxs", MapAxes(y, x, Axis(AXIS.values, "1/nm", "q"))) as file:
+        for row in range(slow):
+            file.write_row(row, [pattern] * 100)
+        tracemalloc.start()
+        try:
+            assert list(write_phases(file, model))[-1] == slow * 100
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_map(tmp_path: Path) -> None:
+    assert peak_of_writing(tmp_path, 100) < 1.2 * peak_of_writing(tmp_path, 40)
