@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PALIMPSEST_DATA ?= $(CURDIR)/var
 
-.PHONY: demo test test-external smoke setup judges lock style types imports unit journeys docs serve bench-search bench-ingest bench-reconcile bench-lineage bench-overhead chaos
+.PHONY: demo test test-external smoke setup judges lock style types imports unit journeys docs serve bench-search bench-ingest bench-reconcile bench-lineage bench-overhead bench-xrd chaos
 
 demo: setup
 	@$(BIN)/python -m demo
@@ -40,6 +40,10 @@ chaos: setup
 # 400,000 activities and 900,000 edges, written once and kept under var/.
 bench-lineage: setup
 	@PALIMPSEST_DATA=$(CURDIR)/var/bench-lineage $(BIN)/python -m bench.lineage
+
+# PAIRS=3 by default; scans of 1.2 GB are made once and kept under var/.
+bench-xrd: setup
+	@PALIMPSEST_DATA=$(CURDIR)/var/bench-xrd $(BIN)/python -m bench.xrd
 
 # As a facility runs it, behind gunicorn; docs/operating.md says what belongs before it.
 serve: setup

@@ -130,6 +130,7 @@ CODES: dict[str, str] = {
     "xrd-phases": "A reference pattern does not fit the map",
     "xrd-combine-axes": "The maps do not fit together",
     "xrd-unreadable": "Too many frames cannot be read",
+    "xrd-deviation": "The map differs from what pyFAI makes of its frames",
     "xrd-data": "The scan cannot be integrated",
     "input-changed": "An input has changed since it was registered",
     "output-missing": "The recipe did not write what it declared",

@@ -47,8 +47,8 @@ class Ours:
         for a in range(TIMES + 1):
             begun, begun_at = time.perf_counter(), time.time()
             run = self.submit(a)
-            running.append(_until(run, lambda row: row.state != "queued") - begun)
-            finished.append(_until(run, lambda row: row.is_final) - begun)
+            running.append(until(run, lambda row: row.state != "queued") - begun)
+            finished.append(until(run, lambda row: row.is_final) - begun)
             run.refresh_from_db()
             result = Dataset.objects.get(generated_by__activity=run.activity_id)
             sums.append(int(local_path(DataFile.objects.get(dataset=result)).read_text()))
@@ -140,7 +140,7 @@ def floor_ms(folder: Path) -> float:
     return _median_ms(seconds)
 
 
-def _until(run: ProcessingRun, reached: Callable[[ProcessingRun], bool]) -> float:
+def until(run: ProcessingRun, reached: Callable[[ProcessingRun], bool]) -> float:
     deadline = time.perf_counter() + _PATIENCE_S
     while time.perf_counter() < deadline:
         row = ProcessingRun.objects.only("state").get(pk=run.pk)

@@ -24,7 +24,13 @@ from distributed.scheduler import KilledWorker
 from processing.chunks.crew import ChunkLostError, compute
 from processing.chunks.place import Place
 from processing.chunks.security import security_of
-from processing.recipes.fan_out import Answer, Executor, can_travel, open_local
+from processing.recipes.fan_out import (
+    Answer,
+    Executor,
+    can_travel,
+    is_for_threads,
+    open_local,
+)
 from processing.ticket import Cluster
 
 _CONNECT_S = "5s"
@@ -51,7 +57,8 @@ def open_executor(
     cores : int
         Of the run itself, beside its supervisor.
     function : callable
-        Of one item; a closure stays in threads of this process.
+        Of one item; a closure stays in threads of this process, and one marked by
+        ``in_threads`` on own cores unless the cluster has more.
     """
     if not can_travel(function):
         return open_local(cores, function)
@@ -69,7 +76,7 @@ def open_executor(
     except _NOT_REACHED as error:
         tell(f"The cluster does not answer ({type(error).__name__}): only own cores compute.")
         return open_local(cores, function)
-    if threads < cores:
+    if threads < cores or (threads == cores and is_for_threads(function)):
         client.close()
         return open_local(cores, function)
     tell(f"Up to {cluster.slots} chunks at once are computed on a cluster of {threads} threads.")

@@ -11,6 +11,8 @@ from pathlib import Path
 from processing.errors import RecipeDefinitionError
 from processing.recipes.manifest import Environment
 
+KERNELS = Path(__file__).resolve().parents[1] / "science" / "kernels"
+
 
 def describe_environment(
     names: Iterable[str], program: Mapping[str, str] | None = None
@@ -110,6 +112,16 @@ def own_environment(
     }
 
 
-def kernel_cache(cache: Path | None) -> dict[str, str]:
-    """Return what tells numba where compiled kernels are kept."""
-    return {"NUMBA_CACHE_DIR": str(cache / "kernels")} if cache else {}
+def kernel_cache(cache: Path | None, sources: Path = KERNELS) -> dict[str, str]:
+    """
+    Return what tells numba where compiled kernels are kept.
+
+    A folder for each state of their source: numba looks at the file of a function only, and
+    would go on with what it has once compiled in from another file.
+    """
+    if cache is None:
+        return {}
+    digest = hashlib.sha256()
+    for file in sorted(sources.glob("*.py")):
+        digest.update(file.read_bytes())
+    return {"NUMBA_CACHE_DIR": str(cache / "kernels" / digest.hexdigest()[:16])}

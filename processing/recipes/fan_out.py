@@ -14,11 +14,15 @@ from itertools import islice
 from multiprocessing import get_context
 from multiprocessing.reduction import ForkingPickler
 from pickle import PicklingError  # noqa: TID251 - its error only, nothing is loaded
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from processing.recipes.failures import RecipeError
 
+Item = TypeVar("Item")
+Part = TypeVar("Part")
+
 TRIES = 3
+_IN_THREADS = "releases_the_interpreter"
 CHUNKS_PER_SLOT = 2  # one at work, one waiting
 
 
@@ -102,9 +106,27 @@ class Processes:
         self._pool.shutdown(cancel_futures=True)
 
 
+def in_threads(function: Callable[[Item], Part]) -> Callable[[Item], Part]:
+    """
+    Mark a function that releases the interpreter while it computes.
+
+    On the run's own cores threads call it, which start at once and share what they open;
+    to other machines it travels like any other.
+    """
+    function.__dict__[_IN_THREADS] = True
+    return function
+
+
+def is_for_threads(function: Callable[[Any], Any]) -> bool:
+    """Say whether a function was marked by ``in_threads``."""
+    return bool(getattr(function, _IN_THREADS, False))
+
+
 def open_local(cores: int, function: Callable[[Any], Any]) -> Executor:
-    """Choose processes where there are cores for them and the function can travel."""
-    return Processes(cores) if cores > 1 and can_travel(function) else Threads(cores)
+    """Choose processes where there are cores for them, and the function can and should travel."""
+    if cores > 1 and can_travel(function) and not is_for_threads(function):
+        return Processes(cores)
+    return Threads(cores)
 
 
 def can_travel(function: Callable[[Any], Any]) -> bool:

@@ -16,6 +16,10 @@ Part = TypeVar("Part")
 Whole = TypeVar("Whole")
 
 
+def _one(_part: Any) -> int:
+    return 1
+
+
 @dataclass
 class Workspace:
     """
@@ -88,6 +92,7 @@ class Workspace:
         *,
         total: int | None = None,
         stage: str = "",
+        weigh: Callable[[Part], int] = ...,
     ) -> list[Part]: ...
 
     @overload
@@ -99,6 +104,7 @@ class Workspace:
         *,
         total: int | None = None,
         stage: str = "",
+        weigh: Callable[[Part], int] = ...,
     ) -> Whole: ...
 
     def map(
@@ -109,6 +115,7 @@ class Workspace:
         *,
         total: int | None = None,
         stage: str = "",
+        weigh: Callable[[Any], int] = _one,
     ) -> Any:
         """
         Compute many items at once, on the cores of the run.
@@ -127,6 +134,8 @@ class Workspace:
             Number of items, for the progress; known by itself of a sequence.
         stage : str, optional
             What the progress says is being done.
+        weigh : callable, optional
+            How much of ``total`` a part stands for; each for one by default.
 
         Returns
         -------
@@ -143,18 +152,22 @@ class Workspace:
         executor = self.open_executor(self.cores, function)
         try:
             parts = self._tell_each(
-                map_in_order(executor, function, items, self.chunk), total, stage
+                map_in_order(executor, function, items, self.chunk), total, stage, weigh
             )
             return combine(parts) if combine else list(parts)
         finally:
             executor.close()
 
     def _tell_each(
-        self, chunks: Iterator[list[Part]], total: int | None, stage: str
+        self,
+        chunks: Iterator[list[Part]],
+        total: int | None,
+        stage: str,
+        weigh: Callable[[Part], int],
     ) -> Iterator[Part]:
         done = 0
         for parts in chunks:
-            done += len(parts)
+            done += sum(map(weigh, parts))
             self.progress(done, max(done, total or 0), stage)
             yield from parts
 

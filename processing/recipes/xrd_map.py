@@ -18,7 +18,7 @@ from processing.recipes.base import (
 )
 from processing.recipes.refusals import refusing
 from processing.recipes.xrd_map_example import write_example
-from processing.recipes.xrd_map_integration import integrate_scan
+from processing.recipes.xrd_map_integration import Job, integrate_scan, verify_map
 from processing.recipes.xrd_map_layout import (
     check_orientation,
     declare_orientation,
@@ -31,16 +31,14 @@ from processing.science import errors
 from processing.science.diffraction.integrator import (
     AXIS_UNITS,
     ErrorModel,
-    FrameIntegrator,
     Reduction,
     Splitting,
     Unit,
 )
 from processing.science.diffraction.poni import detector_shape, read_poni
+from processing.science.diffraction.reducer import Reducer
 from processing.science.frames import (
-    TimedFrames,
     open_frames,
-    read_mask,
 )
 from processing.science.maps.map_file import create_map
 from processing.science.maps.radial import RadialAxis
@@ -53,6 +51,7 @@ REFUSALS: dict[type[errors.DataError], str] = {
     errors.GeometryError: "xrd-poni",
     errors.TooManyFramesError: "xrd-too-many-frames",
     errors.UnreadableFramesError: "xrd-unreadable",
+    errors.DeviationError: "xrd-deviation",
     errors.NoRasterError: "xrd-no-shape",
     errors.MissingFieldError: "xrd-no-field",
     errors.RegionError: "xrd-roi",
@@ -66,8 +65,9 @@ REFUSALS: dict[type[errors.DataError], str] = {
 @recipe(
     "xrd-map",
     version="1.1.0",
-    environment=["pyFAI", "numpy", "h5py", "hdf5plugin", "fabio", "Pillow", "scipy"],
+    environment=["pyFAI", "numpy", "numba", "h5py", "hdf5plugin", "fabio", "Pillow", "scipy"],
     cores=2,
+    fan_out=16,
     # float32 sums of up to some thousand pixels, in an order that pyFAI may choose.
     # A fit amplifies their last digits where phases overlap.
     tolerance={
@@ -91,6 +91,8 @@ def xrd_map(
     scan: Input[Literal["nexus-scan", "nexus", "image-series", "image"]],
     geometry: Input[Literal["poni"]],
     mask: Input[Literal["image"]] | None = None,
+    dark: Input[Literal["image"]] | None = None,
+    flat: Input[Literal["image"]] | None = None,
     references: Annotated[
         Inputs[Literal["nexus", "files"]],
         Field(description="Patterns of phases: NeXus curves, or text of two columns"),
@@ -161,10 +163,29 @@ def xrd_map(
     error_model: Annotated[
         ErrorModel,
         Field(
-            description="Errors from counting statistics, or none",
+            description="Errors from counting statistics, from the spread within a ring, or none",
             json_schema_extra={"advanced": True},
         ),
     ] = "poisson",
+    clip: Annotated[
+        float | None,
+        Field(
+            ge=1,
+            le=100,
+            description="Leave out pixels, such as spots of single crystals, further from the mean "
+            "of their ring than this many standard deviations; none by default",
+            json_schema_extra={"advanced": True},
+        ),
+    ] = None,
+    azimuth_bins: Annotated[
+        int | None,
+        Field(
+            ge=2,
+            le=3600,
+            description="Also write each frame against radius and azimuth, in this many sectors",
+            json_schema_extra={"advanced": True},
+        ),
+    ] = None,
     images: Annotated[
         str | None,
         Field(
@@ -211,6 +232,22 @@ def xrd_map(
             json_schema_extra={"advanced": True},
         ),
     ] = None,
+    verify: Annotated[
+        int,
+        Field(
+            ge=2,
+            le=1000,
+            description="Frames that pyFAI integrates again, to compare",
+            json_schema_extra={"advanced": True},
+        ),
+    ] = 8,
+    by_pyfai: Annotated[
+        bool,
+        Field(
+            description="Have pyFAI itself integrate every frame: slower, the same numbers",
+            json_schema_extra={"advanced": True},
+        ),
+    ] = False,
 ) -> Output[Literal["xrd-map"]]:
     """
     Integrate every frame of a raster scan into one map.
@@ -219,6 +256,7 @@ def xrd_map(
     angle, with error bars, and laid out as rows and columns of the scan.
     """
     work = workspace()
+    optional = {"mask": mask, "dark": dark, "flat": flat}
     choices = Reduction(
         bins=bins,
         unit=unit,
@@ -228,18 +266,29 @@ def xrd_map(
         solid_angle=solid_angle,
         splitting=splitting,
         error_model=error_model,
+        clip=clip,
+        azimuth_bins=azimuth_bins,
+        by_pyfai=by_pyfai,
     )
     with refusing(REFUSALS):
         poni = read_poni(geometry.file)
         with open_frames(scan.files, images, detector_shape(poni)) as stack:
             layout = lay_out(work, stack, shape, zigzag=zigzag)
             beam = read_beam(work, stack, monitor)
-            excluded = None if mask is None else read_mask(mask.files, stack.shape)
             corner = declare_orientation(work, poni, orientation)
-            check_orientation(work, stack, poni, corner, excluded)
-            integrator = FrameIntegrator(
-                poni, choices, frame_shape=stack.shape, orientation=corner, mask=excluded
+            job = Job(
+                scan=tuple(scan.files),
+                geometry=geometry.file,
+                orientation=corner,
+                choices=choices,
+                shape=detector_shape(poni),
+                images=images,
+                cache=work.cache,
+                **{role: tuple(given.files) for role, given in optional.items() if given},
             )
+            integrator = job.make_integrator(stack.shape)
+            check_orientation(work, stack, integrator)
+            reducer = Reducer(stack, integrator, work.cache)
             axes = layout.axes(integrator)
             wanted = want(
                 RadialAxis(axes.q.values, axes.q.units, poni.wavelength_m),
@@ -250,7 +299,8 @@ def xrd_map(
             )
             result: Path = work.output("map.nxs")
             with create_map(result, axes) as written:
-                integrate_scan(work, TimedFrames(stack, beam), layout.raster, integrator, written)
+                integrate_scan(work, job, reducer, beam, layout.raster, written)
+                verify_map(work, reducer, beam, layout.raster, written, verify)
                 complete_map(work, layout, written, wanted, stack.n_frames)
                 if beam.monitor is not None:
                     grid = layout.raster.arrange(beam.monitor.values)
@@ -261,15 +311,21 @@ def xrd_map(
                     "monitor": monitor,
                     "orientation": orientation,
                     "images": images,
+                    "verify": verify,
                     "rois": [RegionChoice.model_validate(roi).model_dump() for roi in rois],
                     "phases": list(phases),
                     "phase_width": phase_width,
                     "phase_background": phase_background,
                     "reference_unit": reference_unit,
                 }
-                inputs = {"scan": scan, "geometry": geometry, "mask": mask}
+                inputs: dict[str, Any] = {"scan": scan, "geometry": geometry, **optional}
                 inputs |= {f"references_{n}": one for n, one in enumerate(references, start=1)}
-                made = _describe(work, inputs, asdict(choices) | asked, corner)
+                decided = {
+                    "orientation": corner,
+                    "splitting": choices.split,
+                    "tier": reducer.tier.name,
+                }
+                made = _describe(work, inputs, asdict(choices) | asked, decided)
                 written.write_process(made, poni.text)
     return cast("Output[Literal['xrd-map']]", result)
 
@@ -300,7 +356,7 @@ def _ordered(name: str, limits: tuple[float, float] | None) -> tuple[float, floa
 
 
 def _describe(
-    work: Workspace, inputs: dict[str, Any], parameters: dict[str, Any], corner: int
+    work: Workspace, inputs: dict[str, Any], parameters: dict[str, Any], decided: dict[str, Any]
 ) -> Provenance:
     units = {"radial_range": AXIS_UNITS[parameters["unit"]], "azimuth_range": "deg"}
     units["phase_width"] = "deg"
@@ -312,5 +368,5 @@ def _describe(
         key_document=work.key_document,
         inputs={role: given.digest for role, given in inputs.items() if given is not None},
         parameters={name: (value, units.get(name, "")) for name, value in parameters.items()},
-        decided={"orientation": corner},
+        decided=decided,
     )

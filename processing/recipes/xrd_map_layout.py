@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from processing.recipes.base import RecipeError, Workspace
 from processing.science.diffraction.integrator import (
@@ -38,7 +37,9 @@ class Layout:
         unit = integrator.choices.unit
         name = "momentum transfer q" if unit.startswith("q") else "scattering angle 2θ"
         q = Axis(integrator.radial, AXIS_UNITS[unit], name)
-        return MapAxes(self.y, self.x, q, has_errors=integrator.choices.error_model != "none")
+        sectors = integrator.azimuth
+        azimuth = None if sectors is None else Axis(sectors, "deg", "azimuth χ")
+        return MapAxes(self.y, self.x, q, integrator.choices.has_errors, azimuth=azimuth)
 
 
 def lay_out(
@@ -109,17 +110,12 @@ def declare_orientation(work: Workspace, poni: Poni, asked: int | None) -> int:
     return asked or poni.orientation or NATIVE_ORIENTATION
 
 
-def check_orientation(
-    work: Workspace,
-    stack: FrameStack,
-    poni: Poni,
-    corner: int,
-    excluded: NDArray[np.bool_] | None,
-) -> None:
+def check_orientation(work: Workspace, stack: FrameStack, integrator: FrameIntegrator) -> None:
     typical = sum_sample(stack)
     if not has_counts(typical):
         return
-    better = find_better_orientation(typical, poni, corner, excluded)
+    corner = integrator.orientation
+    better = find_better_orientation(typical, integrator.poni, corner, integrator.excluded)
     if better is not None:
         work.warn(
             f"Rings come out sharper with orientation {better} than with {corner}. "

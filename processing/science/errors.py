@@ -8,6 +8,7 @@ What science refuses.
     ├── UnreadableFileError     a file that is not what its name promises
     │   └── MissingFilterError  compressed by a filter that is not installed
     ├── UnreadableFramesError   too many frames of a scan are damaged
+    ├── DeviationError          a result that is not what pyFAI makes of the same frame
     ├── MissingFieldError       a field that the file does not have
     ├── ForeignFileError        a link to bytes outside the dataset
     ├── GeometryError           a PONI file that describes no usable geometry
@@ -67,6 +68,10 @@ class MissingFilterError(UnreadableFileError):
 
 
 class UnreadableFramesError(DataError):
+    pass
+
+
+class DeviationError(DataError):
     pass
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,13 +15,11 @@ from processing.science.errors import (
     MissingFieldError,
     ShapeError,
     UnreadableFileError,
-    UnreadableFramesError,
 )
 from processing.science.markers import blank_invalid, has_counts
 from processing.science.nexus import NexusStack, Readings
 
 MAGIC = {b"II*\0": "TIFF", b"MM\0*": "TIFF", b"{": "EDF", b"\n{": "EDF", b"###CBF": "CBF"}
-MAX_UNREADABLE = 0.1
 SAMPLED_FRAMES = 8
 HEADER_BYTES = 2**18
 CBF_BODY = b"\x0c\x1a\x04\xd5"
@@ -33,8 +31,10 @@ class FrameStack(Protocol):
 
     n_frames: int
     shape: tuple[int, int]
+    frames_per_chunk: int
 
     def read(self, number: int) -> NDArray[Any]: ...
+    def read_block(self, first: int, stop: int) -> NDArray[Any] | None: ...
     def read_monitor(self, name: str) -> Readings: ...
     def find_positions(self) -> tuple[Readings, Readings] | None: ...
     def stated_shape(self) -> tuple[int, int] | None: ...
@@ -68,6 +68,7 @@ class ImageSeries:
         except OSError as error:
             raise UnreadableFileError(self.files[0].name, "the image is damaged.") from error
         self.n_frames = self.frames_per_file * len(self.files)
+        self.frames_per_chunk = 1
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
@@ -93,6 +94,28 @@ class ImageSeries:
         """
         with open_image(self.files[number // self.frames_per_file]) as image:
             return np.asarray(image.get_frame(number % self.frames_per_file).data)
+
+    def read_block(self, first: int, stop: int) -> NDArray[Any] | None:
+        """
+        Read neighbouring images at once.
+
+        Parameters
+        ----------
+        first, stop : int
+            Number of the first image, and of the one after the last.
+
+        Returns
+        -------
+        ndarray of shape (stop - first, slow, fast) or None
+            As they are stored; None if any is damaged, or they differ in shape or type:
+            what marks a dead pixel depends on it.
+        """
+        try:
+            images = [self.read(number) for number in range(first, stop)]
+        except OSError:
+            return None
+        alike = len({(image.shape, image.dtype.str) for image in images}) == 1
+        return np.stack(images) if alike else None
 
     def read_monitor(self, name: str) -> Readings:
         """
@@ -194,50 +217,6 @@ class Beam:
         return 1.0 if self.monitor is None else float(self.monitor.values[number] / self.reference)
 
 
-@dataclass
-class TimedFrames:
-    """
-    Frames with their relative monitor, in the order in which they were taken.
-
-    Attributes
-    ----------
-    stack : FrameStack
-        Where the frames are read from.
-    beam : Beam
-        Its monitor.
-    unreadable : list of int
-        Numbers of the frames found damaged so far; None is given in their place.
-
-    Raises
-    ------
-    UnreadableFramesError
-        While iterating, if more than 10 % of all frames are damaged.
-    """
-
-    stack: FrameStack
-    beam: Beam
-    unreadable: list[int] = field(default_factory=list)
-
-    def __iter__(self) -> Iterator[tuple[NDArray[Any] | None, float]]:
-        for number in range(self.stack.n_frames):
-            try:
-                frame = self.stack.read(number)
-            except OSError:
-                self.unreadable.append(number)
-                self._refuse_if_too_many()
-                yield None, 1.0
-            else:
-                yield frame, self.beam.relative(number)
-
-    def _refuse_if_too_many(self) -> None:
-        n_frames = self.stack.n_frames
-        if len(self.unreadable) > MAX_UNREADABLE * n_frames:
-            raise UnreadableFramesError(
-                f"More than 10 % of the {n_frames} frames cannot be read, the first is frame "
-                f"{self.unreadable[0]}. Copy the files again from where they were taken."
-            )
-
-
 def sum_sample(stack: FrameStack) -> NDArray[np.float32]:
     """
     Sum a few frames, evenly spread over the scan, as a typical one.
@@ -261,9 +240,9 @@ def sum_sample(stack: FrameStack) -> NDArray[np.float32]:
     return total
 
 
-def read_mask(files: Sequence[Path], shape: tuple[int, int]) -> NDArray[np.bool_]:
+def read_image(files: Sequence[Path], shape: tuple[int, int], what: str) -> NDArray[Any]:
     """
-    Read a mask image, in pyFAI's sense: anything but 0 excludes the pixel.
+    Read a single image: a mask, a dark or a flat.
 
     Parameters
     ----------
@@ -271,27 +250,29 @@ def read_mask(files: Sequence[Path], shape: tuple[int, int]) -> NDArray[np.bool_
         One TIFF, EDF, CBF or HDF5 file.
     shape : tuple of int
         Pixels of a frame, (slow, fast).
+    what : str
+        What it is, for messages: "mask".
 
     Returns
     -------
-    ndarray of bool of shape (slow, fast)
-        True where a pixel is to be ignored.
+    ndarray of shape (slow, fast)
+        As it is stored. A mask excludes, in pyFAI's sense, what is anything but 0.
 
     Raises
     ------
     ShapeError
-        If the mask is not one image of that shape.
+        If it is not one image of that shape.
     DataError
         If it cannot be read.
     """
     with open_frames(files, expected=shape) as stack:
         if stack.n_frames != 1 or tuple(stack.shape) != tuple(shape):
             found = stack.shape if stack.n_frames == 1 else (stack.n_frames, *stack.shape)
-            raise ShapeError("mask", expected=tuple(shape), found=tuple(found))
+            raise ShapeError(what, expected=tuple(shape), found=tuple(found))
         try:
-            return np.asarray(stack.read(0) != 0)
+            return stack.read(0)
         except OSError as error:
-            raise UnreadableFileError(files[0].name, "the mask is damaged.") from error
+            raise UnreadableFileError(files[0].name, f"the {what} is damaged.") from error
 
 
 def natural_key(name: str) -> tuple[tuple[int, str], ...]:

@@ -115,6 +115,8 @@ class NexusStack:
         self.dtype = first.data.dtype
         self.starts = np.cumsum([0, *(image.n_frames for image in self.images)])
         self.n_frames = int(self.starts[-1])
+        chunks = first.data.chunks
+        self.frames_per_chunk = 1 if chunks is None or len(chunks) < 3 else int(chunks[-3])
 
     def close(self) -> None:
         self.file.close()
@@ -142,6 +144,39 @@ class NexusStack:
         data = self.images[which].data
         index = np.unravel_index(number - self.starts[which], data.shape[:-2])
         return np.asarray(data[tuple(int(i) for i in index)])
+
+    def read_block(self, first: int, stop: int) -> NDArray[Any] | None:
+        """
+        Read neighbouring images at once.
+
+        Parameters
+        ----------
+        first, stop : int
+            Number of the first image, and of the one after the last.
+
+        Returns
+        -------
+        ndarray of shape (stop - first, slow, fast) or None
+            As they are stored; None if any of them is damaged.
+        """
+        blocks, number = [], first
+        try:
+            while number < stop:
+                blocks.append(self._read_run(number, stop))
+                number += len(blocks[-1])
+        except OSError:
+            return None
+        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+    def _read_run(self, number: int, stop: int) -> NDArray[Any]:
+        """Read images up to ``stop``, or to the end of the slab in which they lie."""
+        which = int(np.searchsorted(self.starts, number, side="right")) - 1
+        data = self.images[which].data
+        if data.ndim == 2:
+            return np.asarray(data[()])[None]
+        slab, place = divmod(number - int(self.starts[which]), data.shape[-3])
+        lead = (int(i) for i in np.unravel_index(slab, data.shape[:-3]))
+        return np.asarray(data[(*lead, slice(place, place + stop - number))])
 
     def read_monitor(self, name: str) -> Readings:
         """
@@ -296,16 +331,29 @@ class NexusStack:
                     # HDF5 would answer fill values for it without a word.
                     reason = f"its source {Path(source.file_name).name} is not in the dataset."
                     raise ForeignFileError("virtual-source", image.path, reason)
+            self._check_sources(data)
         plist = data.id.get_create_plist()
         for code in (plist.get_filter(i)[0] for i in range(plist.get_nfilters())):
             if not h5py.h5z.filter_avail(code):
                 reason = f"{image.path} is compressed with HDF5 filter {code}, not installed here."
                 raise MissingFilterError(self.file_name, reason)
 
+    def _check_sources(self, data: h5py.Dataset) -> None:
+        """Open each source once: HDF5 answers fill values for one that is cut short, too."""
+        for name in {source.file_name for source in data.virtual_sources()} - {"."}:
+            try:
+                h5py.File(self._folder / name, "r", locking=False).close()
+            except OSError as error:
+                reason = "it is not HDF5, or cut short, and images lie in it."
+                raise UnreadableFileError(Path(name).name, reason) from error
+
     def _source_exists(self, source: Any) -> bool:
         name = source.file_name.removeprefix("./")
-        folder = Path(self.file.filename).parent
-        return bool(name == "." or (folder / name).is_file())
+        return bool(name == "." or (self._folder / name).is_file())
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.file.filename).parent
 
 
 def _address(member: Any) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from processing.recipes.asking import Question, estimate
+from processing.recipes.environments import kernel_cache
 from processing.recipes.manifest import Manifest
 from processing.recipes.registry import Discovery, discover
 from tests.makers.environments import install, install_paint, make_environment
@@ -140,3 +141,15 @@ def test_manifests_are_read_from_files_and_folders_each_for_its_environment(
     reasons = {item.name: item.reason for item in found.faulty}
     assert reasons["c.toml"] == "the environment old is not declared; declared are: new"
     assert set(reasons) == {"c.toml", "d.toml"}
+
+
+def test_a_changed_kernel_is_not_taken_from_what_was_compiled_before(tmp_path: Path) -> None:
+    sources = tmp_path / "kernels"
+    sources.mkdir()
+    (sources / "one.py").write_text("calls = 2\n")
+    (sources / "two.py").write_text("is_called = 1\n")
+    before = kernel_cache(tmp_path, sources)
+    assert kernel_cache(tmp_path, sources) == before
+    (sources / "two.py").write_text("is_called = 2\n")
+    assert kernel_cache(tmp_path, sources) != before
+    assert kernel_cache(None) == {}

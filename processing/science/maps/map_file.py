@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processing.science.diffraction.integrator import Pattern
+from processing.science.diffraction.patterns import Patterns, State
+from processing.science.maps.raster import Raster
 from processing.science.maps.tiles import MAX_FAST_CHUNK, Tile, read_tiles
 from processing.science.nexus import Readings
 from processing.science.process import Provenance, write_process
@@ -34,13 +36,14 @@ class Axis:
 
 @dataclass(frozen=True)
 class MapAxes:
-    """Slow, fast and radial axis, whether patterns have standard errors, and their unit."""
+    """Axes of a map, whether patterns have standard errors, their unit, sectors of cakes."""
 
     y: Axis
     x: Axis
     q: Axis
     has_errors: bool = True
     signal_units: str = "photon"
+    azimuth: Axis | None = None
 
 
 class MapFile:
@@ -72,11 +75,30 @@ class MapFile:
             # NXdata finds the errors of a signal by this name.
             self._map["intensity_errors"] = h5py.SoftLink("/entry/map/errors")
         self._create("cumulative", (bins + 1, slow, fast), (1, slow, fast), units=axes.signal_units)
+        if axes.azimuth is not None:
+            self._create_cakes(axes.azimuth)
         self.valid = np.zeros((slow, fast), np.uint8)
         self._sum = np.zeros(bins)
         self._variance = np.zeros(bins)
         self._reached = np.zeros(bins, np.int64)
         self.maximum = np.full(bins, np.nan)
+
+    def _create_cakes(self, azimuth: Axis) -> None:
+        slow, fast, bins = self.shape
+        axes = ["y", "x", "azimuth", "q"]
+        group = _group(self._entry, "cake", "NXdata", signal="intensity", axes=axes)
+        for name in ("y", "x", "q"):
+            group[name] = h5py.SoftLink(f"/entry/map/{name}")
+        written = group.create_dataset("azimuth", data=azimuth.values)
+        written.attrs.update({"units": azimuth.units, "long_name": azimuth.long_name})
+        cake = (len(azimuth.values), bins)
+        group.create_dataset(
+            "intensity",
+            (slow, fast, *cake),
+            "f4",
+            chunks=(1, 1, *cake),
+            fillvalue=np.float32(np.nan),
+        ).attrs["units"] = "photon"
 
     @property
     def mean(self) -> NDArray[np.float64]:
@@ -100,13 +122,54 @@ class MapFile:
         intensity = np.array([nothing if p is None else p.intensity for p in patterns])
         self._map["intensity"][row] = intensity
         self.valid[row] = [p is not None and p.is_valid for p in patterns]
+        sigma = None
         if "errors" in self._map:
             sigma = np.array([nothing if p is None else p.sigma for p in patterns])
             self._map["errors"][row] = sigma
-            self._variance += np.nansum(sigma**2, axis=0)
-        self._sum += np.nansum(intensity, axis=0)
+        self._count(intensity, sigma)
+
+    def write_frames(self, raster: Raster, first: int, patterns: Patterns) -> None:
+        """
+        Write the patterns of neighbouring frames, wherever the scan has them on the map.
+
+        Parameters
+        ----------
+        raster : Raster
+            Where each frame belongs.
+        first : int
+            Number of the first frame.
+        patterns : Patterns
+            In the order of the frames.
+        """
+        fields = {
+            "map/intensity": patterns.intensity,
+            "map/errors": patterns.sigma,
+            "cake/intensity": patterns.cake,
+        }
+        if not (patterns.states == State.VALID).any():
+            return  # the map is NaN where nothing is written
+        for row, columns, places in raster.runs(first, first + len(patterns)):
+            self.valid[row, columns] = patterns.states[places] == State.VALID
+            for name, values in fields.items():
+                if values is not None:
+                    self._entry[name][row, columns] = values[places]
+        self._count(patterns.intensity, patterns.sigma)
+
+    def _count(self, intensity: NDArray[Any], sigma: NDArray[Any] | None) -> None:
+        """Add patterns, of shape (n, bins), to those over all frames."""
+        self._sum += np.nansum(intensity, axis=0, dtype=np.float64)
         self._reached += np.isfinite(intensity).sum(axis=0)
         self.maximum = np.fmax(self.maximum, np.fmax.reduce(intensity, axis=0))
+        if sigma is not None:
+            self._variance += np.nansum(sigma.astype(np.float64) ** 2, axis=0)
+
+    def read_pattern(
+        self, raster: Raster, number: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Read back intensity and standard error of one frame, of shape (bins,)."""
+        cell = raster.cell_of(number)
+        errors = self._map["errors"][cell] if "errors" in self._map else None
+        return self._map["intensity"][cell], errors
 
     @property
     def entry(self) -> h5py.Group:
@@ -164,9 +227,12 @@ class MapFile:
         self._map["cumulative"][0] = running
         step = max(1, block_bytes // (slow * fast * 8))
         for start in range(0, bins, step):
-            block = self._map["intensity"][:, :, start : start + step]
+            # Row by row: HDF5 keeps a kilobyte for each chunk until a reading is done.
+            block = np.empty((slow, fast, min(step, bins - start)), np.float32)
+            for row in range(slow):
+                block[row] = self._map["intensity"][row, :, start : start + step]
             planes = np.nan_to_num(block.astype(np.float64)).cumsum(axis=2) + running[..., None]
-            running = planes[..., -1]
+            running = planes[..., -1].copy()  # a view would keep all planes
             stop = start + planes.shape[2]
             self._map["cumulative"][start + 1 : stop + 1] = np.moveaxis(planes, 2, 0)
             yield stop

@@ -1,6 +1,7 @@
 """Raster scans: from the order in which frames were taken to rows and columns of a map."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,35 @@ class Raster:
         """Return the numbers of the frames of a row, from its first column to its last."""
         numbers = list(range(row * self.fast, (row + 1) * self.fast))
         return numbers[::-1] if self.zigzag and row % 2 else numbers
+
+    def cell_of(self, number: int) -> tuple[int, int]:
+        """Return row and column of a frame."""
+        row, column = divmod(number, self.fast)
+        return row, self.fast - 1 - column if self.zigzag and row % 2 else column
+
+    def runs(self, first: int, stop: int) -> Iterator[tuple[int, slice, NDArray[np.intp]]]:
+        """
+        Cut a range of frames at the ends of rows.
+
+        Parameters
+        ----------
+        first, stop : int
+            Number of the first frame, and of the one after the last.
+
+        Yields
+        ------
+        tuple of int, slice and ndarray
+            Row, columns, and which frames of the range lie there, the first one being 0.
+        """
+        begin = first
+        while begin < stop:
+            row, start = divmod(begin, self.fast)
+            end = min(self.fast, start + stop - begin)
+            places = np.arange(begin - first, begin - first + end - start)
+            if self.zigzag and row % 2:
+                start, end, places = self.fast - end, self.fast - start, places[::-1]
+            yield row, slice(start, end), places
+            begin += len(places)
 
     def arrange(self, values: Values) -> Values:
         """
