@@ -79,6 +79,7 @@ TYPES: dict[type[Exception], ProblemType] = {
     processing.ProcessingError: ProblemType("processing", 400, "Processing refuses this"),
     processing.UnknownRecipeError: ProblemType("no-recipe", 404, "No such recipe"),
     processing.UnknownProductError: ProblemType("no-product", 404, "No such product"),
+    processing.UnknownMapsError: ProblemType("no-maps", 404, "No such proposal"),
     processing.UnknownProcessingRunError: ProblemType(
         "no-processing-run", 404, "No such processing run"
     ),
@@ -125,6 +126,9 @@ CODES: dict[str, str] = {
     "xrd-monitor": "The monitor does not fit the frames",
     "xrd-no-field": "The scan lacks a field that was named",
     "xrd-range": "The range along q lies outside the detector",
+    "xrd-roi": "A region of interest does not fit the map",
+    "xrd-phases": "A reference pattern does not fit the map",
+    "xrd-combine-axes": "The maps do not fit together",
     "xrd-unreadable": "Too many frames cannot be read",
     "xrd-deviation": "The map differs from what pyFAI makes of its frames",
     "xrd-data": "The scan cannot be integrated",

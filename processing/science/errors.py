@@ -14,9 +14,12 @@ What science refuses.
     ├── GeometryError           a PONI file that describes no usable geometry
     │   ├── PoniPathError       it names a file on the machine that reads it
     │   └── WavelengthError     it has no wavelength, and q is asked for
-    └── RasterError             frames that cannot be laid out as a map
-        ├── TooManyFramesError  more frames than positions
-        └── NoRasterError       nobody said how many rows and columns
+    ├── RasterError             frames that cannot be laid out as a map
+    │   ├── TooManyFramesError  more frames than positions
+    │   └── NoRasterError       nobody said how many rows and columns
+    ├── RegionError             a region of interest that the map does not have
+    ├── PhaseError              a reference pattern that cannot be fitted to the map
+    └── CombineError            maps that do not fit together
 
 They name files by their names, never by a server's path.
 """
@@ -135,4 +138,16 @@ class TooManyFramesError(RasterError):
 
 
 class NoRasterError(RasterError):
+    pass
+
+
+class RegionError(DataError):
+    pass
+
+
+class PhaseError(DataError):
+    pass
+
+
+class CombineError(DataError):
     pass
