@@ -3,10 +3,10 @@ The dark constants of one detector module as one NeXus file, ``dark-AGIPD00.h5``
 
 Who makes them writes plane by plane, who corrects with them reads any range of memory
 cells: the constants of 352 cells of a module are 1 GB and need not be in memory at once.
-Plane c belongs to memory cell c; a cell that the dark runs did not have is NaN.
+Plane c belongs to memory cell c; one that the dark runs did not have is NaN, with bit 3.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ import hdf5plugin
 import numpy as np
 from numpy.typing import NDArray
 
+from processing.science.calibration.bad_pixels import BadPixel
 from processing.science.errors import (
     DataError,
     ForeignFileError,
@@ -117,6 +118,7 @@ class ConstantsFile:
             name,
             shape,
             "u4" if is_mask else "f4",
+            fillvalue=BadPixel.NO_DARK_DATA if is_mask else np.nan,
             chunks=(1, 1, *shape[2:]),
             **hdf5plugin.Bitshuffle(cname="lz4"),
         )
@@ -124,21 +126,22 @@ class ConstantsFile:
         if not is_mask:
             written.attrs["units"] = "ADU"
 
-    def write_cells(self, first: int, part: DarkConstants) -> None:
+    def write_cells(self, cells: Sequence[int], part: DarkConstants) -> None:
         """
         Write the planes of some memory cells.
 
         Parameters
         ----------
-        first : int
-            The first of these cells.
+        cells : sequence of int
+            Their numbers.
         part : DarkConstants
-            Of as many cells as its arrays have.
+            Of as many cells, in this order.
         """
         for name in _PLANES | _LEVELS:
             values = getattr(part, name)
             if values is not None:
-                self._entry[name][:, first : first + part.cells] = values
+                for place, cell in enumerate(cells):
+                    self._entry[name][:, cell] = values[:, place]
 
     def write_process(self, made: Provenance) -> None:
         write_process(self._entry, made)
@@ -191,11 +194,11 @@ def write_constants(path: Path, constants: DarkConstants, made: Provenance) -> N
     """
     it = constants
     with create_constants(path, it.detector, it.module, it.cells, it.conditions) as written:
-        written.write_cells(0, constants)
+        written.write_cells(range(it.cells), constants)
         written.write_process(made)
 
 
-def read_constants(path: Path, cells: slice | None = None) -> DarkConstants:
+def read_constants(path: Path, cells: slice | Sequence[int] | None = None) -> DarkConstants:
     """
     Read the dark constants of a module.
 
@@ -203,8 +206,9 @@ def read_constants(path: Path, cells: slice | None = None) -> DarkConstants:
     ----------
     path : Path
         A file of ``write_constants``, or of anybody who says it is one.
-    cells : slice, optional
-        Memory cells to read; by default all.
+    cells : slice or sequence of int, optional
+        Memory cells to read; by default all. Of numbers, those that the file does not
+        have are NaN with bit 3.
 
     Returns
     -------
@@ -222,11 +226,7 @@ def read_constants(path: Path, cells: slice | None = None) -> DarkConstants:
     ForeignFileError
         If its bytes lie in another file.
     """
-    try:
-        file = h5py.File(path, "r", locking=False)
-    except OSError as error:
-        raise UnreadableFileError(path.name, "it is not HDF5, or cut short.") from error
-    with file:
+    with _open(path) as file:
         entry = _find(file, "entry", h5py.Group, path.name)
         detector = _text(entry.attrs.get("detector"))
         if detector not in SHAPES:
@@ -234,13 +234,44 @@ def read_constants(path: Path, cells: slice | None = None) -> DarkConstants:
         planes = _PLANES | _LEVELS if detector == "AGIPD" else _PLANES
         fields = {name: _find(entry, name, h5py.Dataset, path.name) for name in planes}
         _check_shapes(fields, detector)
-        read = {name: _read(data, cells or slice(None), path.name) for name, data in fields.items()}
+        wanted = slice(None) if cells is None else cells
+        read = {name: _read(data, wanted, path.name) for name, data in fields.items()}
         return DarkConstants(
             detector,
             _text(entry.attrs.get("module")),
             **read,
             conditions=_conditions(entry, path.name),
         )
+
+
+def read_conditions_of(path: Path) -> dict[str, float | str]:
+    """
+    Read under which conditions constants were made.
+
+    Parameters
+    ----------
+    path : Path
+        As for ``read_constants``.
+
+    Returns
+    -------
+    dict
+        Name to number or text.
+
+    Raises
+    ------
+    UnreadableFileError, MissingFieldError
+        If it is not HDF5, or states none.
+    """
+    with _open(path) as file:
+        return _conditions(_find(file, "entry", h5py.Group, path.name), path.name)
+
+
+def _open(path: Path) -> h5py.File:
+    try:
+        return h5py.File(path, "r", locking=False)
+    except OSError as error:
+        raise UnreadableFileError(path.name, "it is not HDF5, or cut short.") from error
 
 
 def _find(group: h5py.Group, name: str, kind: type[Any], file: str) -> Any:
@@ -261,17 +292,28 @@ def _check_shapes(fields: Mapping[str, h5py.Dataset], detector: Detector) -> Non
             raise ShapeError(f"{name} of the dark constants", expected=expected, found=data.shape)
 
 
-def _read(data: h5py.Dataset, cells: slice, file: str) -> NDArray[Any]:
+def _read(data: h5py.Dataset, cells: slice | Sequence[int], file: str) -> NDArray[Any]:
     if data.is_virtual or data.external:
         kind = "virtual-source" if data.is_virtual else "external-storage"
         raise ForeignFileError(kind, data.name, "constants are stored in their own file.")
     if data.dtype.kind not in "fiu":
         raise MissingFieldError(file, f"numbers in {data.name}", [str(data.dtype)])
-    wanted = np.uint32 if data.name.endswith("bad_pixels") else np.float32
     try:
-        return np.asarray(data[:, cells]).astype(wanted, copy=False)
+        return _read_planes(data, cells)
     except OSError as error:
         raise UnreadableFileError(file, f"{data.name} is damaged or cut short.") from error
+
+
+def _read_planes(data: h5py.Dataset, cells: slice | Sequence[int]) -> NDArray[Any]:
+    is_mask = data.name.endswith("bad_pixels")
+    kind, nothing = ("u4", BadPixel.NO_DARK_DATA) if is_mask else ("f4", np.nan)
+    if isinstance(cells, slice):
+        return np.asarray(data[:, cells]).astype(kind, copy=False)
+    read = np.full((data.shape[0], len(cells), *data.shape[2:]), nothing, kind)
+    for place, cell in enumerate(cells):
+        if cell < data.shape[1]:
+            read[:, place] = data[:, cell]
+    return read
 
 
 def _conditions(entry: h5py.Group, file: str) -> dict[str, float | str]:

@@ -84,7 +84,8 @@ class Moments:
     def mean(self) -> NDArray[np.float64]:
         """Return Σx / n, NaN where n is 0."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.divide(self.sums, self.counts, dtype=np.float64)
+            mean: NDArray[np.float64] = self.sums / self.counts
+        return mean
 
     def deviation(self) -> NDArray[np.float64]:
         """
@@ -99,8 +100,8 @@ class Moments:
         rest = self.sums - n * centre
         squares = self.squares - 2 * centre * self.sums + n * centre * centre
         with np.errstate(invalid="ignore", divide="ignore"):
-            variance = squares / n - (rest / n) ** 2
-        return np.sqrt(np.maximum(variance, 0))
+            variance: NDArray[np.float64] = squares / n - (rest / n) ** 2
+        return np.sqrt(variance)
 
 
 @dataclass(frozen=True)
@@ -256,3 +257,10 @@ def _flag(kind: Kind, stage: Stage, choices: DarkChoices) -> NDArray[np.uint32]:
         mark(cell, is_full, BadPixel.VALUE_OUT_OF_RANGE)
         mark(cell, 2 * counts < counts.max(), BadPixel.WRONG_GAIN_VALUE)
     return bad
+
+
+def warm_up_kernels() -> None:
+    """Compile sums and medians, which are kept for all processes after this one."""
+    frames = np.ones((5, 4), np.uint16)
+    Moments.of_nothing(4).take(frames)
+    _medians(frames.reshape(5, 1, 2, 2), 0, 2**16)

@@ -86,6 +86,10 @@ class ModuleFrames:
     def n_trains(self) -> int:
         return sum(len(part.rows) for part in self.parts)
 
+    def trains(self) -> list[int]:
+        """Return the numbers of the complete trains."""
+        return [train for part in self.parts for train in part.trains.tolist()]
+
     @property
     def frame_bytes(self) -> int:
         return 2 * PLANES[self.kind] * int(np.prod(SHAPES[self.kind]))
