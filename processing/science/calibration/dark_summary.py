@@ -14,11 +14,10 @@ from processing.science.calibration.constants_file import STAGES, DarkConstants
 from processing.science.process import Provenance, write_process
 
 DRIFT_SIGMA = 5.0
-BINS = 256
-EDGES = {
-    "offset": np.linspace(0, 2**14, BINS + 1),
-    "noise": np.linspace(0, 64, BINS + 1),
-    "change": np.linspace(-128, 128, BINS + 1),
+EDGES = {  # of histograms, in ADU
+    "offset": np.linspace(0, 2**14, 2**12 + 1),
+    "noise": np.linspace(0, 64, 2**8 + 1),
+    "change": np.linspace(-128, 128, 2**9 + 1),
 }
 
 
@@ -56,7 +55,9 @@ class DarkSummary:
     """
 
     histograms: dict[str, NDArray[np.int64]] = field(
-        default_factory=lambda: {name: np.zeros((STAGES, BINS), np.int64) for name in EDGES}
+        default_factory=lambda: {
+            name: np.zeros((STAGES, len(edges) - 1), np.int64) for name, edges in EDGES.items()
+        }
     )
     medians: dict[str, list[list[float]]] = field(
         default_factory=lambda: {name: [[] for _ in range(STAGES)] for name in EDGES}

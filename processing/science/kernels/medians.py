@@ -86,14 +86,17 @@ def _take(  # noqa: PLR0913, PLR0917 - rows, which have no gaps: else no vectors
 
 
 @kernel
-def _halve(low: NDArray[np.uint16], high: NDArray[np.uint16], middle: NDArray[np.uint16]) -> bool:
+def _halve(
+    low: NDArray[np.uint16], high: NDArray[np.uint16], middle: NDArray[np.uint16]
+) -> np.bool_:
     """Find the middle of each range; say whether any has more than one value."""
-    widest = 0
+    is_open = np.bool_(False)
     for pixel in range(len(low)):
-        width = max(int(high[pixel]) - int(low[pixel]), 0)
-        middle[pixel] = low[pixel] + width // 2
-        widest = max(widest, width)
-    return widest > 0
+        # Without any sample low is above high; int() of an unsigned number stays unsigned.
+        width = np.int64(high[pixel]) - np.int64(low[pixel])
+        is_open |= width > 0
+        middle[pixel] = low[pixel] + (width // 2 if width > 0 else 0)
+    return is_open
 
 
 @kernel
