@@ -86,17 +86,15 @@ def _take(  # noqa: PLR0913, PLR0917 - rows, which have no gaps: else no vectors
 
 
 @kernel
-def _halve(
-    low: NDArray[np.uint16], high: NDArray[np.uint16], middle: NDArray[np.uint16]
-) -> np.bool_:
+def _halve(low: NDArray[np.uint16], high: NDArray[np.uint16], middle: NDArray[np.uint16]) -> bool:
     """Find the middle of each range; say whether any has more than one value."""
-    is_open = np.bool_(False)
+    n_open = 0
     for pixel in range(len(low)):
         # Without any sample low is above high; int() of an unsigned number stays unsigned.
         width = np.int64(high[pixel]) - np.int64(low[pixel])
-        is_open |= width > 0
+        n_open += 1 if width > 0 else 0
         middle[pixel] = low[pixel] + (width // 2 if width > 0 else 0)
-    return is_open
+    return n_open > 0
 
 
 @kernel
