@@ -54,7 +54,7 @@ def add_frames(
 
 
 @kernel
-def _add_four(  # noqa: PLR0913, PLR0917 - rows, which have no gaps: else no vectors
+def _add_four(
     one: NDArray[np.uint16],
     two: NDArray[np.uint16],
     three: NDArray[np.uint16],

@@ -65,7 +65,7 @@ def find_medians(
 
 
 @kernel
-def _take(  # noqa: PLR0913, PLR0917 - rows, which have no gaps: else no vectors
+def _take(
     words: NDArray[np.uint16],
     flip: int,
     limit: int,
