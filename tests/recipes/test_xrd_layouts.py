@@ -377,7 +377,8 @@ def test_images_of_several_types_keep_their_own_markers(
         if number % 2:
             assert kept[20, 30] == 65535
 
+    del inputs["mask"]  # nothing else says that these pixels are dead
     found = run(files, inputs)
 
-    is_equal(found["intensity"], truth()[0])
+    is_equal(found["intensity"], by_pyfai(frames)[0])
     assert found["decided"]["tier"] == "block"
