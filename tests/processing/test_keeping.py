@@ -332,6 +332,8 @@ def test_a_price_stems_from_history_else_from_the_limits(world: World) -> None:
     assert price.source == "history, median of 1"
     assert price.core_hours == pytest.approx(3 * 2.0), "by the size of the subject"
     assert price.bytes_out == 3 * the_result().size
+    ProcessingRun.objects.update(usage={})
+    assert rates_of(rule).price(4, 0) == bound, "nobody knows what those runs have used"
 
 
 # Keys
