@@ -15,7 +15,6 @@ EUXFEL: dict[type[DataError], str] = {
     errors.RunIndexError: "euxfel-index",
     errors.MissingSourceError: "euxfel-source",
     errors.EmptySourceError: "euxfel-source-empty",
-    errors.NoCommonTrainsError: "euxfel-no-common-trains",
     errors.MissingFilterError: "file-filter-missing",
     errors.UnreadableFileError: "file-unreadable",
 }

@@ -26,8 +26,7 @@ What science refuses.
     │   ├── MixedRunError       of several runs or proposals, or raw and corrected
     │   ├── RunIndexError       an index that does not fit its data
     │   ├── MissingSourceError  a source or key that the run does not have
-    │   ├── EmptySourceError    one that it has, without data
-    │   └── NoCommonTrainsError sources that were never read in the same train
+    │   └── EmptySourceError    one that it has, without data
     └── DarkError               dark runs that give no constants
         ├── CorrectedInputError corrected frames instead of raw ones
         ├── InterleavedError    signal and gain level in turn, as before 2017
@@ -197,10 +196,6 @@ class MissingSourceError(RunError):
 
 
 class EmptySourceError(RunError):
-    pass
-
-
-class NoCommonTrainsError(RunError):
     pass
 
 

@@ -70,7 +70,12 @@ def correcting() -> ProductRule:
     constants = {
         "source": "calibration",
         "content": "dark",
-        "match": {"detector": "equal", "bias_v": {"within": 5}, "cells": "equal"},
+        "match": {
+            "detector": "equal",
+            "bias_v": {"within": 5},
+            "cells": "equal",
+            "rate_mhz": {"within": 0.01},
+        },
         "pick": "closest_before",
     }
     return ProductRule.objects.create(
@@ -101,7 +106,10 @@ def test_a_result_without_a_statement_is_no_constant(world: World) -> None:
 
 
 def a_science_run(world: World, hours: float) -> Dataset:
-    told = {"detector.name": (DETECTOR, ""), "bias_v": (299.0, "V"), "cells": (4, "")}
+    told: dict[str, tuple[float | str, str]] = {
+        "detector.name": (DETECTOR, ""), "detector.bias_voltage": (299.0, "V"),
+        "detector.memory_cells": (4, ""), "detector.repetition_rate": (1.1, "MHz"),
+    }  # fmt: skip
     return a_dataset(
         world, content="euxfel-run", title=f"Run {hours:g}", start_time=at(hours),
         sample="Lysozyme", parameters=told,

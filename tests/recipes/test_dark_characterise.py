@@ -21,8 +21,10 @@ from demo.makers.detectors import (
 )
 from processing.recipes.base import Input, RecipeError, Workspace, working_in
 from processing.recipes.dark_characterise import dark_characterise
+from processing.recipes.dark_characterise_example import write_example
 from processing.science.calibration.bad_pixels import BadPixel, find_outliers
 from processing.science.calibration.constants_file import DarkConstants, read_constants
+from tests.makers.tickets import a_ticket, run
 
 GAINS = ("high", "medium", "low")
 OFFSETS, LEVELS, NOISE = (6000, 5400, 5100), (5200, 6100, 6900), (12.0, 6.0, 5.0)
@@ -337,13 +339,14 @@ def test_jungfrau_has_its_three_forced_gains(
 ) -> None:
     """Words of the chip itself, or code and value apart: a switched sample does not count."""
     truth = (3000, 13000, 14500)
-    shape = (7, 1, 512, 1024)
+    shape = (5, 1, 512, 1024)
     words = [
         normal(mean, 5.0, shape, place) | np.uint16(code << 14)
         for place, (mean, code) in enumerate(zip(truth, (0, 1, 3), strict=True))
     ]
     words[0][3, 0, 5, 7] = 0b01 << 14 | 12_000  # one frame in which a particle switched it
-    found = characterise(write_jungfrau_runs(tmp_path, words, packed=packed), **SMALL)
+    runs = write_jungfrau_runs(tmp_path, words, packed=packed)
+    found = characterise(runs, **(SMALL | {"min_trains": 4}))
     assert (found.module, found.level) == ("JNGFR01", None)
     assert np.median(found.offset, axis=(1, 2, 3)).tolist() == list(truth)
     others = np.delete(words[0][:, 0, 5, 7], 3)
@@ -359,3 +362,17 @@ def test_a_flat_map_flags_only_what_stands_out() -> None:
     bad = find_outliers(plane, (64, 64), (5.0, 5.0))
     assert np.argwhere(bad).tolist() == [[5, 5], [6, 100]]
     assert np.argwhere(find_outliers(plane, (64, 64), (50.0, 5.0))).tolist() == [[5, 5]]
+
+
+def test_the_example_runs_as_a_worker_runs_it_and_states_its_constant(tmp_path: Path) -> None:
+    example = write_example(tmp_path)
+    inputs = {role: [tmp_path / name for name in names] for role, names in example.inputs.items()}
+    ticket = a_ticket(dark_characterise.manifest, tmp_path, inputs, **example.parameters)
+    outcome, _ = run(ticket)
+    assert outcome.failure is None
+    assert [file.path for file in outcome.outputs] == [
+        "dark-AGIPD00.h5", "dark-summary.h5", "dark-plots.png",
+    ]  # fmt: skip
+    assert outcome.preview is not None
+    (constant,) = outcome.constants
+    assert (constant.role, constant.kind, constant.detector) == ("result", "dark", AGIPD)
