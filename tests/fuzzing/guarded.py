@@ -2,6 +2,7 @@
 
 import ctypes
 import mmap
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ class Arena:
         return self._between[len(self._between) - size :]
 
 
-def guarded(like: NDArray[np.generic]) -> NDArray[np.generic]:
+def guarded(like: NDArray[Any]) -> NDArray[Any]:
     """Return a copy of an array that ends before a guard."""
     copy = Arena(like.nbytes).last(like.nbytes).view(like.dtype).reshape(like.shape)
     copy[...] = like

@@ -6,6 +6,7 @@ decoder runs as the plain Python that it is compiled from, and each of its branc
 """
 
 import sys
+from typing import Any
 
 import atheris
 
@@ -25,7 +26,7 @@ class Source:
         self.data = bytearray(data)
         self.begin, self.known = START, len(data)
 
-    def __getitem__(self, place: "int | slice") -> "int | bytearray":
+    def __getitem__(self, place: Any) -> Any:
         first, stop = _bounds(place)
         if not self.begin <= first <= stop <= self.known:
             raise IndexError(f"reads {first} to {stop} of {self.begin} to {self.known}")
@@ -39,7 +40,7 @@ class Target(Source):
         super().__init__(bytes(size))
         self.begin, self.known = 0, 0
 
-    def __setitem__(self, place: "int | slice", value: "int | bytearray") -> None:
+    def __setitem__(self, place: Any, value: Any) -> None:
         first, stop = _bounds(place)
         if not 0 <= first <= self.known or stop > len(self.data):
             raise IndexError(f"writes {first} to {stop}; {self.known} are written")
@@ -47,7 +48,7 @@ class Target(Source):
         self.known = max(self.known, stop)
 
 
-def _bounds(place: "int | slice") -> tuple[int, int]:
+def _bounds(place: Any) -> tuple[int, int]:
     if isinstance(place, slice):
         return place.start, place.stop
     return place, place + 1
@@ -56,8 +57,8 @@ def _bounds(place: "int | slice") -> tuple[int, int]:
 def compare(given: bytes) -> None:
     """Let the decoder and the reference decode the same bytes."""
     size, block = from_input(given)
-    target = Target(size + SLACK)
-    source = Source(bytes(START) + block)
+    target: Any = Target(size + SLACK)
+    source: Any = Source(bytes(START) + block)
     is_valid = decode_lz4(source, START, START + len(block), target, size)
     expected = decode(block, size)
     if is_valid != (expected is not None):
