@@ -80,6 +80,15 @@ def test_a_match_in_what_was_not_written_is_refused(offset: int) -> None:
     assert decode_compiled(literals + offset.to_bytes(2, "little") + end, 24) is None
 
 
+@pytest.mark.parametrize(("literals", "is_valid"), [(4, False), (5, True), (6, True)])
+def test_a_block_ends_with_five_literals_at_least(literals: int, *, is_valid: bool) -> None:
+    end = bytes([literals << 4]) + b"x" * literals
+    block = b"\xcfabcdefghijkl\x01\0\0" + end  # a match of nineteen
+    data = b"abcdefghijkl" + b"l" * 19 + b"x" * literals
+    assert decode(block, len(data)) == (data if is_valid else None)
+    assert decode_compiled(block, len(data)) == (data if is_valid else None)
+
+
 def test_a_length_without_an_end_is_refused() -> None:
     for length in (1, 2, 100, 10_000):
         assert decode_compiled(b"\xf0" + b"\xff" * length, 500) is None
