@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PALIMPSEST_DATA ?= $(CURDIR)/var
 
-.PHONY: demo test test-external smoke setup judges lock style types imports unit journeys docs serve bench-search bench-ingest bench-reconcile bench-lineage bench-overhead bench-xrd chaos
+.PHONY: demo test test-external smoke setup judges lock style types imports unit journeys docs serve bench-search bench-ingest bench-reconcile bench-lineage bench-overhead bench-xrd chaos fuzz
 
 demo: setup
 	@$(BIN)/python -m demo
@@ -32,6 +32,10 @@ bench-reconcile: setup
 
 bench-overhead: setup
 	@PALIMPSEST_DATA=$(CURDIR)/var/bench-overhead $(BIN)/python -m bench.overhead
+
+# Hostile bytes for the decoder, beside the reference; one hour unless SECONDS says otherwise.
+fuzz: setup
+	@nice -n 19 $(BIN)/python -m tests.fuzzing --seconds $(or $(SECONDS),3600) --folder $(CURDIR)/var/fuzzing
 
 # Kills, stops, restarts and a full disk; SEED=N deals the same blows again.
 chaos: setup

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import os
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -82,7 +83,17 @@ def a_world(folder: Path) -> World:
         stores[name] = Store.objects.create(
             slug=name, kind="posix", root=str(root), read_only=name == "raw"
         )
+    _share_kernels(folder / "products")
     return World(folder, facility, instrument, proposal, policy, **stores, **people)
+
+
+def _share_kernels(store: Path) -> None:
+    """Let runs of a test find compiled kernels where all tests keep them."""
+    shared = Path(os.environ["NUMBA_CACHE_DIR"]).parent  # noqa: TID251 - set for all tests
+    shared.mkdir(exist_ok=True)
+    (store / "cache").mkdir(exist_ok=True)
+    if not (store / "cache" / "kernels").is_symlink():
+        (store / "cache" / "kernels").symlink_to(shared)
 
 
 def a_dataset(

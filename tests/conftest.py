@@ -1,5 +1,6 @@
 """The people of the story, their clients, and a database that is the real one."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -27,6 +28,17 @@ def django_db_modify_db_settings() -> None:
         database.join(settings.PALIMPSEST_DATA)
     # Several test runs at once share the server, not the database.
     settings.DATABASES["default"]["TEST"]["NAME"] = f"test_palimpsest_{os.getpid()}"
+
+
+@pytest.fixture(scope="session")
+def compiled_kernels() -> None:
+    """Compile what takes seconds, in one process of the test run while the others wait."""
+    from tests.makers.kernels import FOLDER, compile_all  # noqa: PLC0415 - numba takes half a second to import
+
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / "compiling").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        compile_all()
 
 
 @pytest.fixture

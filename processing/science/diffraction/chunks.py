@@ -193,9 +193,8 @@ def _parts_of_virtual(data: h5py.Dataset) -> list[_Part] | None:
     parts = []
     for _, origin, source in runs:
         path = home if source.file_name == "." else home.parent / source.file_name
-        with h5py.File(path, "r", locking=False) as file:
-            whole = _part_of(file[source.dset_name])
-        if whole is None or whole.shape != data.shape[1:] or origin.stop > len(whole.sizes):
+        whole = _part_of_source(path, source.dset_name, data)
+        if whole is None or origin.stop > len(whole.sizes):
             return None
         kept = slice(origin.start, origin.stop)
         parts.append(
@@ -204,6 +203,16 @@ def _parts_of_virtual(data: h5py.Dataset) -> list[_Part] | None:
             )
         )
     return parts
+
+
+def _part_of_source(path: Path, name: str, data: h5py.Dataset) -> _Part | None:
+    """Find the frames of a source, if HDF5 hands them on as they are."""
+    with h5py.File(path, "r", locking=False) as file:
+        field = file.get(name)
+        part = _part_of(field) if isinstance(field, h5py.Dataset) else None
+    if part is None or (part.shape, part.dtype) != (data.shape[1:], data.dtype.str):
+        return None  # in another type, another number marks what is no count
+    return part
 
 
 def _origin_of(space: Any, target: range) -> range | None:

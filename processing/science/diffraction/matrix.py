@@ -8,6 +8,8 @@ to say. Only the order of the elements is ours: tile by tile, and within a tile 
 import hashlib
 import json
 import os
+import shutil
+import zlib
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
@@ -20,8 +22,9 @@ from numpy.typing import NDArray
 from processing.science.diffraction.integrator import FrameIntegrator
 
 MAX_BINS = 8192  # sums of eight frames stay in the cache up to here
-LAYOUT = 1  # of the files; raise it when they change
+LAYOUT = 2  # of the files; raise it when they change
 _MOST_KEPT = 24  # geometries, of 20 to 200 MB each
+_SUM = "crc32"  # of the files, in a file of its own
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,9 @@ class TiledMatrix:
     squares: NDArray[np.float32]
     normalisation: NDArray[np.float64]
     ignored: NDArray[np.uint8]
+
+
+_NAMES = tuple(f"{field.name}.npy" for field in fields(TiledMatrix))
 
 
 def find_matrix(integrator: FrameIntegrator, cache: Path | None = None) -> TiledMatrix | None:
@@ -130,34 +136,39 @@ def _name(integrator: FrameIntegrator) -> str:
 
 def _load(kept: Path) -> TiledMatrix | None:
     try:
-        parts = {
-            field.name: np.load(kept / f"{field.name}.npy", allow_pickle=False)
-            for field in fields(TiledMatrix)
-        }
+        if (kept / _SUM).read_text() != _sum_up(kept):
+            return None  # places out of bounds would end the process
+        parts = {name: np.load(kept / name, allow_pickle=False) for name in _NAMES}
         os.utime(kept)  # so that it is not the oldest
     except (OSError, ValueError):
         return None  # not kept, or not whole
-    return TiledMatrix(**parts)
+    return TiledMatrix(**{name.removesuffix(".npy"): part for name, part in parts.items()})
 
 
 def _keep(matrix: TiledMatrix, kept: Path) -> None:
     """Write it under its name at once, or not at all: others may be reading."""
-    try:
+    # Another process may be first, or the disk full or not ours: it is only a cache.
+    with suppress(OSError):
         kept.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=kept.parent, prefix="part-") as folder:
             whole = Path(folder) / "whole"
             whole.mkdir()
-            for name, array in vars(matrix).items():
-                np.save(whole / f"{name}.npy", array)
+            for name, array in zip(_NAMES, vars(matrix).values(), strict=True):
+                np.save(whole / name, array)
+            (whole / _SUM).write_text(_sum_up(whole))
+            shutil.rmtree(kept, ignore_errors=True)  # spoilt, else it would have been loaded
             whole.rename(kept)
-    except OSError:
-        pass  # another process was first, or the disk is full: it is only a cache
+
+
+def _sum_up(folder: Path) -> str:
+    total = 0
+    for name in _NAMES:
+        total = zlib.crc32((folder / name).read_bytes(), total)
+    return f"{total:08x}"
 
 
 def _forget_oldest(home: Path) -> None:
-    with suppress(OSError):  # another process cleans up, or nothing could be kept
+    with suppress(OSError):  # another process forgets the same
         kept = sorted(home.iterdir(), key=lambda one: one.stat().st_mtime, reverse=True)
         for one in kept[_MOST_KEPT:]:
-            for part in one.glob("*.npy"):
-                part.unlink(missing_ok=True)
-            one.rmdir()
+            shutil.rmtree(one, ignore_errors=True)
