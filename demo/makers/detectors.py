@@ -169,7 +169,7 @@ def write_jungfrau_run(  # noqa: PLR0913 - what the control data state
                     data["gain"][:] = words[part] >> 14
                 data["memoryCell"][:] = np.arange(words.shape[1])
     trains, cells = next(iter(modules.values())).shape[:2]
-    control = JUNGFRAUControl(JUNGFRAU_CONTROL)
+    control = _JungfrauControl(JUNGFRAU_CONTROL)
     control.extra_run_values = [("settings", None, settings), ("gainMode", None, gain_mode)]
     with _create(folder / clock.name("JNGFRCTRL00"), [control], clock, 0, slice(0, trains)) as file:
         stated = {
@@ -191,6 +191,14 @@ class _JungfrauModule(JUNGFRAUModule):  # type: ignore[misc]  # EXtra-data has n
     @property
     def instrument_keys(self) -> list[tuple[str, str, tuple[int, ...]]]:
         return [(key, kind, (self.cells, *dims[1:])) for key, kind, dims in super().instrument_keys]
+
+
+class _JungfrauControl(JUNGFRAUControl):  # type: ignore[misc]  # EXtra-data has no types
+    """One whose keys are groups in groups, as in files of the facility."""
+
+    control_keys = [
+        (key.replace(".", "/"), kind, dims) for key, kind, dims in JUNGFRAUControl.control_keys
+    ]
 
 
 def _create(path: Path, devices: list[Any], clock: Clock, sequence: int, part: slice) -> h5py.File:
