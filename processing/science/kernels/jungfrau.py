@@ -37,7 +37,8 @@ def pack_codes(adc: Words, codes: NDArray[np.uint8], start: int, stop: int) -> N
     """
     Put separate gain codes into the words, in place.
 
-    word = (a & 0x3FFF) | code << 14; a code above 3 is as invalid as 2.
+    word = a | code << 14; a code above 3 is as invalid as 2. A detector that has its codes
+    in the words already writes no others, so that both layouts come out the same.
 
     Parameters
     ----------
@@ -49,9 +50,10 @@ def pack_codes(adc: Words, codes: NDArray[np.uint8], start: int, stop: int) -> N
         The pixels of this span.
     """
     for row in range(len(adc)):
-        for i in range(start, stop):
-            code = codes[row, i] if codes[row, i] < 4 else np.uint8(2)
-            adc[row, i] = (adc[row, i] & _VALUE) | np.uint16(np.uint16(code) << np.uint16(14))
+        words, separate = adc[row, start:stop], codes[row, start:stop]
+        for i in range(len(words)):
+            code = separate[i] if separate[i] < 4 else np.uint8(2)
+            words[i] |= np.uint16(np.uint16(code) << np.uint16(14))
 
 
 @kernel

@@ -1,0 +1,381 @@
+"""
+Correct the frames of detector modules: task by task, each of a size that fits into memory.
+
+A task is a range of memory cells in a range of frames of one raw file. It reads its frames and
+the constants of its cells, corrects, and hands back compressed chunks, not arrays: whoever
+writes the file only places them. How frames are shared among tasks depends on the file alone,
+so that any number of workers gives the same bytes.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from processing.science.calibration.constants_file import Detector
+from processing.science.calibration.planes import Planes, Scaling, read_planes
+from processing.science.calibration.raw_module import RawModule, read_frames
+from processing.science.calibration.tally import EDGES, SAMPLED, Tally
+from processing.science.compressing import compress
+
+TASK_BYTES = 2**26  # of corrected signals
+PLANES_BYTES = 2**28  # of constants
+ASICS: dict[Detector, tuple[int, int]] = {"AGIPD": (64, 64), "JUNGFRAU": (256, 256)}
+_BYTES_OF_CELL = {"AGIPD": 44, "JUNGFRAU": 48}  # per pixel
+
+Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]  # map, or that of a pool
+
+
+@dataclass(frozen=True)
+class CommonMode:
+    """
+    Of which pixels the common mode of an ASIC is the mean.
+
+    Attributes
+    ----------
+    fraction : float
+        Of the pixels of an ASIC that must be dark.
+    low, high : float
+        What is dark, in ADU.
+    iterations : int
+        How often the mean is subtracted.
+    """
+
+    fraction: float = 0.66
+    low: float = -50.0
+    high: float = 30.0
+    iterations: int = 4
+
+
+@dataclass(frozen=True)
+class Correction:
+    """
+    What is done to every frame.
+
+    Attributes
+    ----------
+    scaling : Scaling
+        Unit and gains.
+    common_mode : CommonMode or None
+        None leaves it.
+    quantise : float or None
+        Step of the stored whole numbers, in the unit; None stores float32.
+    """
+
+    scaling: Scaling = field(default_factory=Scaling)
+    common_mode: CommonMode | None = None
+    quantise: float | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """Some memory cells in some frames of one raw file."""
+
+    raw: RawModule
+    constants: Path
+    gains: Path | None
+    cells: tuple[int, int]
+    frames: NDArray[np.int64]
+    correction: Correction
+
+    def __repr__(self) -> str:
+        return f"cells {self.cells[0]} to {self.cells[1] - 1} of {self.raw.path.name}"
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """Signals, gain stages and mask of some frames, each of shape (frames, pixels)."""
+
+    signal: NDArray[np.float32]
+    gain: NDArray[np.uint8]
+    mask: NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Compressed chunks of some frames, and what was counted."""
+
+    frames: NDArray[np.int64]
+    signal: list[bytes]
+    gain: list[bytes]
+    mask: list[bytes]
+    tally: Tally
+
+
+def plan(
+    raw: RawModule, constants: Path, gains: Path | None, correction: Correction
+) -> Iterator[Task]:
+    """
+    Share the frames of a raw file among tasks.
+
+    Parameters
+    ----------
+    raw : RawModule
+        The file.
+    constants : Path
+        Dark constants of its module.
+    gains : Path, optional
+        Gains of its module.
+    correction : Correction
+        What is done.
+
+    Yields
+    ------
+    Task
+        All with the same cells follow each other, so that constants are read once.
+    """
+    pixels = raw.shape[0] * raw.shape[1]
+    most = max(1, PLANES_BYTES // (_BYTES_OF_CELL[raw.detector] * pixels))
+    size = max(1, TASK_BYTES // (4 * pixels))
+    last = int(raw.cell_ids.max(initial=0)) + 1
+    for first in range(0, last, most):
+        cells = first, min(first + most, last)
+        wanted = np.flatnonzero((raw.cell_ids >= cells[0]) & (raw.cell_ids < cells[1]))
+        for start in range(0, len(wanted), size):
+            yield Task(raw, constants, gains, cells, wanted[start : start + size], correction)
+
+
+def correct_task(task: Task, each: Each = map) -> Packed:
+    """
+    Read, correct, count and compress the frames of a task.
+
+    Parameters
+    ----------
+    task : Task
+        What to do; it may travel to another process.
+    each : callable, optional
+        The map of a pool of threads; kernels and compression hold no lock.
+
+    Returns
+    -------
+    Packed
+        In the order of the task's frames.
+
+    Raises
+    ------
+    DataError
+        If frames or constants cannot be read.
+    """
+    raw = task.raw
+    planes = _planes(task.constants, task.gains, task.cells, task.correction.scaling, raw.module)
+    with h5py.File(raw.path, "r", locking=False) as file:
+        values, codes = read_frames(file, raw, task.frames)
+    cells = raw.cell_ids[task.frames].astype(np.int64) - task.cells[0]
+    if raw.detector == "AGIPD":
+        done = correct_agipd(values, cells, planes, each)
+    else:
+        done = correct_jungfrau(values, codes, cells, planes, each)
+    finish(done, cells, planes, raw.detector, task.correction, each)
+    return _pack(done, task, each)
+
+
+def correct_agipd(
+    raw: NDArray[np.uint16], cells: NDArray[np.int64], planes: Planes, each: Each = map
+) -> Corrected:
+    """
+    Choose stages, subtract offsets and apply gains.
+
+    Parameters
+    ----------
+    raw : ndarray of uint16 of shape (frames, 2, pixels)
+        Analog signal and gain level, in ADU; a multiple of 8 pixels.
+    cells : ndarray of int64 of shape (frames,)
+        Which of the cells of ``planes`` each frame belongs to.
+    planes : Planes
+        Constants by stage.
+    each : callable, optional
+        The map of a pool of threads, which take a range of pixels each.
+
+    Returns
+    -------
+    Corrected
+        Signals are NaN wherever the mask is not 0.
+    """
+    from processing.science.kernels.agipd import correct_frames  # noqa: PLC0415 - numba is slow to import
+
+    if planes.thresholds is None:
+        raise ValueError("AGIPD needs thresholds.")
+    done = _room(len(raw), raw.shape[2])
+    eights = done.gain.view(np.uint64)
+    thresholds = planes.thresholds
+
+    def correct(span: tuple[int, int]) -> None:
+        for cell, rows in _rows_by_cell(cells):
+            correct_frames(
+                raw, rows, *span, planes.offset[cell], planes.scale[cell], thresholds[cell],
+                planes.bits[cell], done.signal, done.gain, eights, done.mask,
+            )  # fmt: skip
+
+    list(each(correct, _spans(raw.shape[2], each)))
+    return done
+
+
+def correct_jungfrau(
+    words: NDArray[np.uint16],
+    codes: NDArray[np.uint8] | None,
+    cells: NDArray[np.int64],
+    planes: Planes,
+    each: Each = map,
+) -> Corrected:
+    """
+    Subtract the pedestal of each pixel's gain and divide by that gain.
+
+    Parameters
+    ----------
+    words : ndarray of uint16 of shape (frames, pixels)
+        Values of the ADC, with or without gain codes; a multiple of 4 pixels. Codes that
+        stand apart are put in.
+    codes : ndarray of uint8 of shape (frames, pixels), optional
+        0, 1 or 3, where they stand apart.
+    cells : ndarray of int64 of shape (frames,)
+        Which of the cells of ``planes`` each frame belongs to.
+    planes : Planes
+        Constants by gain code.
+    each : callable, optional
+        The map of a pool of threads, which take a range of pixels each.
+
+    Returns
+    -------
+    Corrected
+        Signals are NaN wherever the mask is not 0.
+    """
+    from processing.science.kernels.jungfrau import (  # noqa: PLC0415 - numba is slow to import
+        correct_words,
+        pack_codes,
+    )
+
+    done = _room(*words.shape)
+    quads = words.view(np.uint64)
+
+    def correct(span: tuple[int, int]) -> None:
+        if codes is not None:
+            pack_codes(words, codes, *span)
+        for cell, rows in _rows_by_cell(cells):
+            correct_words(
+                words, quads, rows, *span, planes.offset[cell], planes.scale[cell],
+                planes.bits[cell], done.signal, done.gain, done.mask,
+            )  # fmt: skip
+
+    list(each(correct, _spans(words.shape[1], each)))
+    return done
+
+
+def finish(
+    done: Corrected,
+    cells: NDArray[np.int64],
+    planes: Planes,
+    detector: Detector,
+    correction: Correction,
+    each: Each = map,
+) -> None:
+    """
+    Subtract the common mode and round photons, in place.
+
+    Parameters
+    ----------
+    done : Corrected
+        Frames.
+    cells : ndarray of int64 of shape (frames,)
+        Which of the cells of ``planes`` each frame belongs to.
+    planes : Planes
+        Their constants.
+    detector : str
+        Whose ASICs.
+    correction : Correction
+        What is wanted.
+    each : callable, optional
+        The map of a pool of threads, which take frames.
+    """
+    from processing.science.kernels.signals import subtract_common_mode  # noqa: PLC0415 - as above
+
+    wanted, shape = correction.common_mode, ASICS[detector]
+    height = 512
+
+    def finish_frame(row: int) -> None:
+        if wanted is not None:
+            images = (done.signal[row], done.gain[row], planes.scale[cells[row], 0])
+            for parts in zip(*(_asics(it.reshape(height, -1), shape) for it in images), strict=True):
+                subtract_common_mode(
+                    *parts, wanted.low, wanted.high, wanted.fraction, wanted.iterations
+                )
+        if correction.scaling.unit == "photon":
+            np.rint(done.signal[row], out=done.signal[row])
+
+    if wanted is not None or correction.scaling.unit == "photon":
+        list(each(finish_frame, range(len(cells))))
+
+
+def _pack(done: Corrected, task: Task, each: Each) -> Packed:
+    """Count and compress frame by frame; a mask like the one before is compressed once."""
+    from processing.science.kernels import signals  # noqa: PLC0415 - as above
+
+    shape = (1, *task.raw.shape) if task.raw.detector == "AGIPD" else (1, 1, *task.raw.shape)
+    low, width = EDGES[task.correction.scaling.unit]
+    step = task.correction.quantise
+    known: dict[tuple[str, int], tuple[NDArray[Any], bytes]] = {}
+
+    def repeat(name: str, cell: int, values: NDArray[Any]) -> bytes:
+        before = known.get((name, cell))
+        if before is None or not np.array_equal(before[0], values):
+            before = known[name, cell] = values, compress(values.reshape(shape))
+        return before[1]
+
+    def pack(place: int) -> tuple[bytes, bytes, bytes, Tally]:
+        signal, gain, mask = done.signal[place], done.gain[place], done.mask[place]
+        frame = int(task.frames[place])
+        tally = Tally(frames=1, pixels=signal.size)
+        tally.masked = signals.count_stages_and_bits(gain, mask, tally.stages, tally.bits)
+        tally.sums[int(task.raw.pulse_ids[frame])] = signals.sum_signal(signal)
+        if frame // max(1, task.raw.frames_per_train) % SAMPLED == 0:
+            signals.count_signals(signal, gain, low, width, tally.histogram)
+        stored: NDArray[Any] = signal
+        if step is not None:
+            stored = np.empty(signal.size, np.int16)
+            tally.clipped = signals.quantise(signal, step, stored)
+        cell = int(task.raw.cell_ids[frame])
+        packed = compress(stored.reshape(shape))
+        return packed, repeat("gain", cell, gain), repeat("mask", cell, mask), tally
+
+    total = Tally()
+    columns: tuple[list[bytes], list[bytes], list[bytes]] = ([], [], [])
+    for *chunks, tally in each(pack, range(len(task.frames))):
+        total.add(tally)
+        for column, chunk in zip(columns, chunks, strict=True):
+            column.append(chunk)
+    return Packed(task.frames, *columns, total)
+
+
+@lru_cache(maxsize=1)
+def _planes(
+    constants: Path, gains: Path | None, cells: tuple[int, int], scaling: Scaling, module: str
+) -> Planes:
+    """Keep the constants of the last task: the next one mostly has the same cells."""
+    return read_planes(constants, gains, cells, scaling, module)
+
+
+def _room(frames: int, pixels: int) -> Corrected:
+    shape = frames, pixels
+    return Corrected(np.empty(shape, np.float32), np.empty(shape, np.uint8), np.empty(shape, np.uint32))
+
+
+def _rows_by_cell(cells: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    for cell in np.unique(cells):
+        yield int(cell), np.flatnonzero(cells == cell)
+
+
+def _spans(pixels: int, each: Each) -> list[tuple[int, int]]:
+    """Cut pixels into ranges for threads; their number does not change any result."""
+    parts = 1 if each is map else 8
+    edges = [pixels * part // parts // 8 * 8 for part in range(parts)] + [pixels]
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+def _asics(image: NDArray[Any], shape: tuple[int, int]) -> Iterator[NDArray[Any]]:
+    for y in range(0, image.shape[0], shape[0]):
+        for x in range(0, image.shape[1], shape[1]):
+            yield image[y : y + shape[0], x : x + shape[1]]

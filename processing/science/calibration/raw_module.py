@@ -1,0 +1,265 @@
+"""
+One raw file of one detector module, as the European XFEL writes it.
+
+Frames are numbered as they lie in the file: AGIPD has one after the other, JUNGFRAU as many
+per train as it has memory cells in use. What belongs to a frame is found by that number.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import hdf5plugin  # noqa: F401  importing it registers the filters that detectors write with
+import numpy as np
+from numpy.typing import NDArray
+
+from processing.science.calibration.constants_file import Detector
+from processing.science.errors import (
+    AlreadyCorrectedError,
+    MissingFieldError,
+    ShapeError,
+    UnreadableFileError,
+)
+
+AGIPD_SOURCE = re.compile(r"(?P<detector>[^/]+_AGIPD[^/]*)/(?P<kind>DET|CORR)/(?P<number>\d+)CH0:")
+JUNGFRAU_SOURCE = re.compile(
+    r"(?P<detector>[^/]+)/(?P<kind>DET|CORR)/(?P<name>JNGFR|MODULE_|RECEIVER-)(?P<number>\d+):"
+)
+NAME = re.compile(r"^(?P<kind>RAW|CORR)-R(?P<run>\d+)-(?P<aggregator>\w+)-S(?P<sequence>\d+)\.h5$")
+PIXELS: dict[Detector, tuple[int, int]] = {"AGIPD": (512, 128), "JUNGFRAU": (512, 1024)}
+
+
+@dataclass(frozen=True)
+class RawModule:
+    """
+    What a raw file of a module holds, without its frames.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    detector : str
+        "AGIPD" or "JUNGFRAU".
+    module : str
+        "AGIPD00", "JNGFR01".
+    source : str
+        "SPB_DET_AGIPD1M-1/DET/0CH0:xtdf".
+    first, count : ndarray of uint64 of shape (trains,)
+        Rows of each train.
+    cells_per_row : int
+        1, or memory cells that share a row of a JUNGFRAU.
+    train_ids, pulse_ids, cell_ids : ndarray of shape (frames,)
+        What each frame belongs to; pulses of a JUNGFRAU are its memory cells.
+    has_codes : bool
+        Whether gain codes stand apart from the values of the ADC.
+    """
+
+    path: Path
+    detector: Detector
+    module: str
+    source: str
+    first: NDArray[np.uint64]
+    count: NDArray[np.uint64]
+    cells_per_row: int
+    train_ids: NDArray[np.uint64]
+    pulse_ids: NDArray[np.uint64]
+    cell_ids: NDArray[np.uint16]
+    has_codes: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return PIXELS[self.detector]
+
+    @property
+    def n_frames(self) -> int:
+        return len(self.cell_ids)
+
+    @property
+    def frames_per_train(self) -> int:
+        """Frames of the fullest train."""
+        return int(self.count.max(initial=0)) * self.cells_per_row
+
+    @property
+    def group(self) -> str:
+        """Group of the source that holds the images."""
+        return "image" if self.detector == "AGIPD" else "data"
+
+
+def is_module_file(name: str) -> bool:
+    """Tell from its name whether a file of a run holds frames of a detector module."""
+    found = NAME.match(name)
+    return found is not None and re.match(r"(AGIPD|JNGFR)\d+$", found["aggregator"]) is not None
+
+
+def read_raw_module(path: Path) -> RawModule:
+    """
+    Read what a raw file of a module holds, without its frames.
+
+    Parameters
+    ----------
+    path : Path
+        ``RAW-R0014-AGIPD00-S00000.h5``.
+
+    Returns
+    -------
+    RawModule
+        Its index and the numbers of its frames.
+
+    Raises
+    ------
+    UnreadableFileError
+        If it is not HDF5.
+    AlreadyCorrectedError
+        If its frames are corrected.
+    MissingFieldError
+        If it has no module, or not what belongs to it.
+    ShapeError
+        If frames are not those of the detector.
+    """
+    try:
+        file = h5py.File(path, "r", locking=False)
+    except OSError as error:
+        raise UnreadableFileError(path.name, "it is not HDF5, or cut short.") from error
+    with file:
+        detector, module, source = _find_source(file, path.name)
+        group = "image" if detector == "AGIPD" else "data"
+        index = _find(file, f"INDEX/{source}/{group}", path.name)
+        first, count = index["first"][()], index["count"][()]
+        data = _find(file, f"INSTRUMENT/{source}/{group}", path.name)
+        read = _read_agipd if detector == "AGIPD" else _read_jungfrau
+        rows = int((first + count).max(initial=0))
+        return RawModule(path, detector, module, source, first, count, **read(data, rows, path.name))
+
+
+def read_frames(
+    file: h5py.File, raw: RawModule, frames: NDArray[np.int64]
+) -> tuple[NDArray[np.uint16], NDArray[np.uint8] | None]:
+    """
+    Read frames of a module.
+
+    Parameters
+    ----------
+    file : h5py.File
+        The raw file, open.
+    raw : RawModule
+        What it holds.
+    frames : ndarray of int64
+        Their numbers, ascending.
+
+    Returns
+    -------
+    ndarray of uint16
+        Of shape (frames, 2, pixels) for AGIPD, analog signal and gain level; of shape
+        (frames, pixels) for JUNGFRAU, values or words.
+    ndarray of uint8 of shape (frames, pixels) or None
+        Gain codes, where they stand apart.
+
+    Raises
+    ------
+    UnreadableFileError
+        If frames are damaged.
+    """
+    group = file[f"INSTRUMENT/{raw.source}/{raw.group}"]
+    try:
+        if raw.detector == "AGIPD":
+            read = _read(group["data"], raw, frames, (2, *raw.shape))
+            return read.reshape(len(frames), 2, -1), None
+        adc = _read(group["adc"], raw, frames, raw.shape).reshape(len(frames), -1)
+        if not raw.has_codes:
+            return adc, None
+        return adc, _read(group["gain"], raw, frames, raw.shape).reshape(len(frames), -1)
+    except OSError as error:
+        raise UnreadableFileError(raw.path.name, "a frame is damaged or cut short.") from error
+
+
+def _read(
+    data: h5py.Dataset, raw: RawModule, frames: NDArray[np.int64], shape: tuple[int, ...]
+) -> NDArray[Any]:
+    """Read runs of neighbours at once: HDF5 takes long to select frames one by one."""
+    read = np.empty((len(frames), *shape), data.dtype.newbyteorder("="))
+    done = 0
+    for start, stop in _runs(frames, raw.cells_per_row):
+        row, cell = divmod(start, raw.cells_per_row)
+        part = read[done : done + stop - start]
+        if raw.detector == "AGIPD":
+            data.read_direct(part, np.s_[start:stop])
+        else:
+            data.read_direct(part, np.s_[row, cell : cell + stop - start])
+        done += stop - start
+    return read
+
+
+def _runs(frames: NDArray[np.int64], cells_per_row: int) -> Iterator[tuple[int, int]]:
+    """Cut ascending numbers where they jump, and at the ends of rows of several cells."""
+    breaks = np.diff(frames) != 1
+    if cells_per_row > 1 or len(frames) == 0:
+        breaks |= frames[1:] % cells_per_row == 0
+    starts = np.flatnonzero(np.r_[True, breaks]) if len(frames) else np.zeros(0, np.int64)
+    for start, stop in zip(starts, [*starts[1:], len(frames)], strict=True):
+        yield int(frames[start]), int(frames[stop - 1]) + 1
+
+
+def _find_source(file: h5py.File, name: str) -> tuple[Detector, str, str]:
+    sources = [
+        f"{domain}/{kind}/{device}"
+        for domain, kinds in file.get("INSTRUMENT", {}).items()
+        for kind, devices in kinds.items()
+        for device in devices
+    ]
+    for source in sources:
+        agipd, jungfrau = AGIPD_SOURCE.match(source), JUNGFRAU_SOURCE.match(source)
+        found = agipd or jungfrau
+        if found is None:
+            continue
+        if found["kind"] == "CORR":
+            raise AlreadyCorrectedError(name, source)
+        detector: Detector = "AGIPD" if agipd else "JUNGFRAU"
+        short = "AGIPD" if agipd else "JNGFR"
+        return detector, f"{short}{int(found['number']):02d}", source
+    raise MissingFieldError(name, "module of an AGIPD or JUNGFRAU", sources)
+
+
+def _find(file: h5py.File, path: str, name: str) -> Any:
+    if path not in file:
+        parent = path.rsplit("/", 1)[0]
+        raise MissingFieldError(name, path, sorted(file.get(parent, {})))
+    return file[path]
+
+
+def _read_agipd(image: h5py.Group, rows: int, name: str) -> dict[str, Any]:
+    data = _find(image, "data", name)
+    if data.ndim == 3:
+        raise AlreadyCorrectedError(name, data.name)
+    _check(data, (rows, 2, *PIXELS["AGIPD"]))
+    ids = {key: image[key][:rows].reshape(-1) for key in ("trainId", "pulseId", "cellId")}
+    return {
+        "cells_per_row": 1,
+        "train_ids": ids["trainId"],
+        "pulse_ids": ids["pulseId"],
+        "cell_ids": ids["cellId"],
+    }
+
+
+def _read_jungfrau(group: h5py.Group, rows: int, name: str) -> dict[str, Any]:
+    adc = _find(group, "adc", name)
+    if adc.dtype.kind == "f" or "mask" in group:
+        raise AlreadyCorrectedError(name, adc.name)
+    cells = group["memoryCell"][:rows]
+    _check(adc, (rows, cells.shape[1], *PIXELS["JUNGFRAU"]))
+    gain = group.get("gain")
+    return {
+        "cells_per_row": cells.shape[1],
+        "train_ids": np.repeat(group["trainId"][:rows], cells.shape[1]),
+        "pulse_ids": cells.reshape(-1).astype(np.uint64),
+        "cell_ids": cells.reshape(-1).astype(np.uint16),
+        "has_codes": gain is not None and gain.shape == adc.shape,
+    }
+
+
+def _check(data: h5py.Dataset, expected: tuple[int, ...]) -> None:
+    fits = data.ndim == len(expected) and data.shape[1:] == expected[1:]
+    if not fits or data.shape[0] < expected[0] or data.dtype.kind != "u" or data.dtype.itemsize != 2:
+        raise ShapeError(f"{data.name} of 16-bit numbers", expected=expected, found=data.shape)
