@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from processing.science.calibration.constants_file import Detector
 from processing.science.calibration.planes import Planes, Scaling, read_planes
-from processing.science.calibration.raw_module import RawModule, read_frames
+from processing.science.calibration.raw_module import RawModule, Source, read_frames
 from processing.science.calibration.tally import EDGES, SAMPLED, Tally
 from processing.science.compressing import compress
 
@@ -76,15 +76,17 @@ class Correction:
 class Task:
     """Some memory cells in some frames of one raw file."""
 
-    raw: RawModule
+    source: Source
     constants: Path
     gains: Path | None
+    correction: Correction
     cells: tuple[int, int]
     frames: NDArray[np.int64]
-    correction: Correction
+    cell_ids: NDArray[np.uint16]
+    pulse_ids: NDArray[np.uint64]
 
     def __repr__(self) -> str:
-        return f"cells {self.cells[0]} to {self.cells[1] - 1} of {self.raw.path.name}"
+        return f"cells {self.cells[0]} to {self.cells[1] - 1} of {self.source.path.name}"
 
 
 @dataclass(frozen=True)
@@ -129,15 +131,17 @@ def plan(
     Task
         All with the same cells follow each other, so that constants are read once.
     """
-    pixels = raw.shape[0] * raw.shape[1]
-    most = max(1, PLANES_BYTES // (_BYTES_OF_CELL[raw.detector] * pixels))
+    pixels = int(np.prod(raw.source.shape))
+    most = max(1, PLANES_BYTES // (_BYTES_OF_CELL[raw.source.detector] * pixels))
     size = max(1, TASK_BYTES // (4 * pixels))
     last = int(raw.cell_ids.max(initial=0)) + 1
     for first in range(0, last, most):
         cells = first, min(first + most, last)
         wanted = np.flatnonzero((raw.cell_ids >= cells[0]) & (raw.cell_ids < cells[1]))
         for start in range(0, len(wanted), size):
-            yield Task(raw, constants, gains, cells, wanted[start : start + size], correction)
+            frames = wanted[start : start + size]
+            numbers = frames, raw.cell_ids[frames], raw.pulse_ids[frames]
+            yield Task(raw.source, constants, gains, correction, cells, *numbers)
 
 
 def correct_task(task: Task, each: Each = map) -> Packed:
@@ -161,16 +165,16 @@ def correct_task(task: Task, each: Each = map) -> Packed:
     DataError
         If frames or constants cannot be read.
     """
-    raw = task.raw
-    planes = _planes(task.constants, task.gains, task.cells, task.correction.scaling, raw.module)
-    with h5py.File(raw.path, "r", locking=False) as file:
-        values, codes = read_frames(file, raw, task.frames)
-    cells = raw.cell_ids[task.frames].astype(np.int64) - task.cells[0]
-    if raw.detector == "AGIPD":
+    source, scaling = task.source, task.correction.scaling
+    planes = _planes(task.constants, task.gains, task.cells, scaling, source.module)
+    with h5py.File(source.path, "r", locking=False) as file:
+        values, codes = read_frames(file, source, task.frames)
+    cells = task.cell_ids.astype(np.int64) - task.cells[0]
+    if source.detector == "AGIPD":
         done = correct_agipd(values, cells, planes, each)
     else:
         done = correct_jungfrau(values, codes, cells, planes, each)
-    finish(done, cells, planes, raw.detector, task.correction, each)
+    finish(done, cells, planes, source.detector, task.correction, each)
     return _pack(done, task, each)
 
 
@@ -314,7 +318,7 @@ def _pack(done: Corrected, task: Task, each: Each) -> Packed:
     """Count and compress frame by frame; a mask like the one before is compressed once."""
     from processing.science.kernels import signals  # noqa: PLC0415 - as above
 
-    shape = (1, *task.raw.shape) if task.raw.detector == "AGIPD" else (1, 1, *task.raw.shape)
+    shape = task.source.chunk
     low, width = EDGES[task.correction.scaling.unit]
     step = task.correction.quantise
     known: dict[tuple[str, int], tuple[NDArray[Any], bytes]] = {}
@@ -327,17 +331,17 @@ def _pack(done: Corrected, task: Task, each: Each) -> Packed:
 
     def pack(place: int) -> tuple[bytes, bytes, bytes, Tally]:
         signal, gain, mask = done.signal[place], done.gain[place], done.mask[place]
-        frame = int(task.frames[place])
+        cell = int(task.cell_ids[place])
         tally = Tally(frames=1, pixels=signal.size)
         tally.masked = signals.count_stages_and_bits(gain, mask, tally.stages, tally.bits)
-        tally.sums[int(task.raw.pulse_ids[frame])] = signals.sum_signal(signal)
-        if frame // max(1, task.raw.frames_per_train) % SAMPLED == 0:
+        tally.sums[int(task.pulse_ids[place])] = signals.sum_signal(signal)
+        if int(task.frames[place]) // task.source.frames_per_train % SAMPLED == 0:
+            tally.add_image(signal)
             signals.count_signals(signal, gain, low, width, tally.histogram)
         stored: NDArray[Any] = signal
         if step is not None:
             stored = np.empty(signal.size, np.int16)
             tally.clipped = signals.quantise(signal, step, stored)
-        cell = int(task.raw.cell_ids[frame])
         packed = compress(stored.reshape(shape))
         return packed, repeat("gain", cell, gain), repeat("mask", cell, mask), tally
 

@@ -7,7 +7,7 @@ per train as it has memory cells in use. What belongs to a frame is found by tha
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,9 @@ PIXELS: dict[Detector, tuple[int, int]] = {"AGIPD": (512, 128), "JUNGFRAU": (512
 
 
 @dataclass(frozen=True)
-class RawModule:
+class Source:
     """
-    What a raw file of a module holds, without its frames.
+    Where the frames of a module lie; small enough to travel with every task.
 
     Attributes
     ----------
@@ -45,14 +45,12 @@ class RawModule:
         "AGIPD" or "JUNGFRAU".
     module : str
         "AGIPD00", "JNGFR01".
-    source : str
+    name : str
         "SPB_DET_AGIPD1M-1/DET/0CH0:xtdf".
-    first, count : ndarray of uint64 of shape (trains,)
-        Rows of each train.
     cells_per_row : int
         1, or memory cells that share a row of a JUNGFRAU.
-    train_ids, pulse_ids, cell_ids : ndarray of shape (frames,)
-        What each frame belongs to; pulses of a JUNGFRAU are its memory cells.
+    frames_per_train : int
+        Of the fullest train.
     has_codes : bool
         Whether gain codes stand apart from the values of the ADC.
     """
@@ -60,13 +58,9 @@ class RawModule:
     path: Path
     detector: Detector
     module: str
-    source: str
-    first: NDArray[np.uint64]
-    count: NDArray[np.uint64]
-    cells_per_row: int
-    train_ids: NDArray[np.uint64]
-    pulse_ids: NDArray[np.uint64]
-    cell_ids: NDArray[np.uint16]
+    name: str
+    cells_per_row: int = 1
+    frames_per_train: int = 1
     has_codes: bool = False
 
     @property
@@ -74,18 +68,44 @@ class RawModule:
         return PIXELS[self.detector]
 
     @property
-    def n_frames(self) -> int:
-        return len(self.cell_ids)
-
-    @property
-    def frames_per_train(self) -> int:
-        """Frames of the fullest train."""
-        return int(self.count.max(initial=0)) * self.cells_per_row
+    def chunk(self) -> tuple[int, ...]:
+        """Shape of one frame as it is stored."""
+        return (1, *self.shape) if self.detector == "AGIPD" else (1, 1, *self.shape)
 
     @property
     def group(self) -> str:
         """Group of the source that holds the images."""
         return "image" if self.detector == "AGIPD" else "data"
+
+
+@dataclass(frozen=True)
+class RawModule:
+    """
+    What a raw file of a module holds, without its frames.
+
+    Attributes
+    ----------
+    source : Source
+        Where the frames lie.
+    first, count : ndarray of uint64 of shape (trains,)
+        Rows of each train.
+    pulse_ids, cell_ids : ndarray of shape (frames,)
+        What each frame belongs to; pulses of a JUNGFRAU are its memory cells.
+    """
+
+    source: Source
+    first: NDArray[np.uint64]
+    count: NDArray[np.uint64]
+    pulse_ids: NDArray[np.uint64]
+    cell_ids: NDArray[np.uint16]
+
+    @property
+    def n_frames(self) -> int:
+        return len(self.cell_ids)
+
+    @property
+    def rows(self) -> int:
+        return self.n_frames // self.source.cells_per_row
 
 
 def is_module_file(name: str) -> bool:
@@ -125,17 +145,26 @@ def read_raw_module(path: Path) -> RawModule:
         raise UnreadableFileError(path.name, "it is not HDF5, or cut short.") from error
     with file:
         detector, module, source = _find_source(file, path.name)
-        group = "image" if detector == "AGIPD" else "data"
-        index = _find(file, f"INDEX/{source}/{group}", path.name)
+        found = Source(path, detector, module, source)
+        index = _find(file, f"INDEX/{source}/{found.group}", path.name)
         first, count = index["first"][()], index["count"][()]
-        data = _find(file, f"INSTRUMENT/{source}/{group}", path.name)
-        read = _read_agipd if detector == "AGIPD" else _read_jungfrau
-        rows = int((first + count).max(initial=0))
-        return RawModule(path, detector, module, source, first, count, **read(data, rows, path.name))
+        data = _find(file, f"INSTRUMENT/{source}/{found.group}", path.name)
+        rows, most = int((first + count).max(initial=0)), int(count.max(initial=0))
+        if detector == "AGIPD":
+            _check_agipd(data, rows, path.name)
+            pulses, cells = (data[key][:rows].reshape(-1) for key in ("pulseId", "cellId"))
+            found = replace(found, frames_per_train=max(1, most))
+        else:
+            cells = _check_jungfrau(data, rows, path.name)
+            wide = cells.shape[1]
+            has_codes = "gain" in data and data["gain"].shape == data["adc"].shape
+            found = replace(found, cells_per_row=wide, frames_per_train=wide, has_codes=has_codes)
+            pulses = cells = cells.reshape(-1)
+        return RawModule(found, first, count, pulses.astype(np.uint64), cells.astype(np.uint16))
 
 
 def read_frames(
-    file: h5py.File, raw: RawModule, frames: NDArray[np.int64]
+    file: h5py.File, source: Source, frames: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint8] | None]:
     """
     Read frames of a module.
@@ -144,8 +173,8 @@ def read_frames(
     ----------
     file : h5py.File
         The raw file, open.
-    raw : RawModule
-        What it holds.
+    source : Source
+        Where they lie.
     frames : ndarray of int64
         Their numbers, ascending.
 
@@ -162,29 +191,29 @@ def read_frames(
     UnreadableFileError
         If frames are damaged.
     """
-    group = file[f"INSTRUMENT/{raw.source}/{raw.group}"]
+    group = file[f"INSTRUMENT/{source.name}/{source.group}"]
     try:
-        if raw.detector == "AGIPD":
-            read = _read(group["data"], raw, frames, (2, *raw.shape))
+        if source.detector == "AGIPD":
+            read = _read(group["data"], source, frames, (2, *source.shape))
             return read.reshape(len(frames), 2, -1), None
-        adc = _read(group["adc"], raw, frames, raw.shape).reshape(len(frames), -1)
-        if not raw.has_codes:
+        adc = _read(group["adc"], source, frames, source.shape).reshape(len(frames), -1)
+        if not source.has_codes:
             return adc, None
-        return adc, _read(group["gain"], raw, frames, raw.shape).reshape(len(frames), -1)
+        return adc, _read(group["gain"], source, frames, source.shape).reshape(len(frames), -1)
     except OSError as error:
-        raise UnreadableFileError(raw.path.name, "a frame is damaged or cut short.") from error
+        raise UnreadableFileError(source.path.name, "a frame is damaged or cut short.") from error
 
 
 def _read(
-    data: h5py.Dataset, raw: RawModule, frames: NDArray[np.int64], shape: tuple[int, ...]
+    data: h5py.Dataset, source: Source, frames: NDArray[np.int64], shape: tuple[int, ...]
 ) -> NDArray[Any]:
     """Read runs of neighbours at once: HDF5 takes long to select frames one by one."""
     read = np.empty((len(frames), *shape), data.dtype.newbyteorder("="))
     done = 0
-    for start, stop in _runs(frames, raw.cells_per_row):
-        row, cell = divmod(start, raw.cells_per_row)
+    for start, stop in _runs(frames, source.cells_per_row):
+        row, cell = divmod(start, source.cells_per_row)
         part = read[done : done + stop - start]
-        if raw.detector == "AGIPD":
+        if source.detector == "AGIPD":
             data.read_direct(part, np.s_[start:stop])
         else:
             data.read_direct(part, np.s_[row, cell : cell + stop - start])
@@ -229,34 +258,20 @@ def _find(file: h5py.File, path: str, name: str) -> Any:
     return file[path]
 
 
-def _read_agipd(image: h5py.Group, rows: int, name: str) -> dict[str, Any]:
+def _check_agipd(image: h5py.Group, rows: int, name: str) -> None:
     data = _find(image, "data", name)
     if data.ndim == 3:
         raise AlreadyCorrectedError(name, data.name)
     _check(data, (rows, 2, *PIXELS["AGIPD"]))
-    ids = {key: image[key][:rows].reshape(-1) for key in ("trainId", "pulseId", "cellId")}
-    return {
-        "cells_per_row": 1,
-        "train_ids": ids["trainId"],
-        "pulse_ids": ids["pulseId"],
-        "cell_ids": ids["cellId"],
-    }
 
 
-def _read_jungfrau(group: h5py.Group, rows: int, name: str) -> dict[str, Any]:
+def _check_jungfrau(group: h5py.Group, rows: int, name: str) -> NDArray[np.uint8]:
     adc = _find(group, "adc", name)
     if adc.dtype.kind == "f" or "mask" in group:
         raise AlreadyCorrectedError(name, adc.name)
-    cells = group["memoryCell"][:rows]
+    cells: NDArray[np.uint8] = _find(group, "memoryCell", name)[:rows].reshape(rows, -1)
     _check(adc, (rows, cells.shape[1], *PIXELS["JUNGFRAU"]))
-    gain = group.get("gain")
-    return {
-        "cells_per_row": cells.shape[1],
-        "train_ids": np.repeat(group["trainId"][:rows], cells.shape[1]),
-        "pulse_ids": cells.reshape(-1).astype(np.uint64),
-        "cell_ids": cells.reshape(-1).astype(np.uint16),
-        "has_codes": gain is not None and gain.shape == adc.shape,
-    }
+    return cells
 
 
 def _check(data: h5py.Dataset, expected: tuple[int, ...]) -> None:

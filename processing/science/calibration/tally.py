@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from processing.science.calibration.planes import Unit
 
 BINS = 400
-SAMPLED = 8  # the histogram takes every eighth frame of a memory cell
+SAMPLED = 8  # the histogram takes every eighth train
 # Lower edge and width of the histogram's bins, in the unit.
 EDGES: dict[Unit, tuple[float, float]] = {
     "ADU": (-500.0, 25.0),
@@ -36,9 +36,11 @@ class Tally:
     bits : ndarray of int64 of shape (32,)
         Pixels with each bit of the mask.
     histogram : ndarray of int64 of shape (3, bins + 2)
-        Signals of every eighth frame by stage; first and last bin for what lies outside.
+        Signals of every eighth train by stage; first and last bin for what lies outside.
     sums : dict
         Pulse to the sum of its signals and how many pixels that are.
+    image : ndarray of float64 of shape (2, pixels) or (2, 1)
+        Sum of the signals of every eighth train, NaN as 0, and how many they are.
     """
 
     frames: int = 0
@@ -49,6 +51,7 @@ class Tally:
     bits: NDArray[np.int64] = field(default_factory=lambda: _counts(32))
     histogram: NDArray[np.int64] = field(default_factory=lambda: _counts(3, BINS + 2))
     sums: dict[int, tuple[float, int]] = field(default_factory=dict)
+    image: NDArray[np.float64] = field(default_factory=lambda: np.zeros((2, 1)))
 
     def add(self, other: "Tally") -> None:
         """
@@ -64,6 +67,23 @@ class Tally:
         for pulse, (total, counted) in other.sums.items():
             known = self.sums.get(pulse, (0.0, 0))
             self.sums[pulse] = known[0] + total, known[1] + counted
+
+    def add_image(self, signal: NDArray[np.float32]) -> None:
+        """
+        Add a frame to the mean image.
+
+        Parameters
+        ----------
+        signal : ndarray of float32 of shape (pixels,)
+            NaN counts as no value.
+        """
+        is_value = np.isfinite(signal)
+        self.image = self.image + np.stack([np.where(is_value, signal, 0.0), is_value])
+
+    def mean_image(self) -> NDArray[np.float64]:
+        """Mean signal of each pixel, flat; NaN where there was none."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(np.where(self.image[1] > 0, self.image[0] / self.image[1], np.nan))
 
     def share(self, stage: int) -> float:
         """Share of the pixels that were in a gain stage, in percent."""

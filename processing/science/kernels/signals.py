@@ -4,9 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processing.science.kernels.compiling import kernel
+from processing.science.kernels.limits import LARGEST, NOTHING
 
-LARGEST = 32_000  # steps; beyond it a quantised signal is clipped
-NOTHING = -32_768  # what NaN becomes
 OTHER_STAGE = 3  # where a gain of 255 is counted
 
 
@@ -89,7 +88,7 @@ def quantise(signal: NDArray[np.float32], step: float, steps: NDArray[np.int16])
     clipped = 0
     for i in range(len(signal)):
         wanted = np.rint(np.float64(signal[i]) / step)
-        held = min(max(wanted, -32_000.0), 32_000.0)
+        held = min(max(wanted, -np.float64(LARGEST)), np.float64(LARGEST))
         is_nothing = wanted != wanted  # noqa: PLR0124 - NaN alone is not itself
         clipped += (held != wanted) & (not is_nothing)
         steps[i] = NOTHING if is_nothing else np.int16(held)
