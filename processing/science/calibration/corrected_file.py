@@ -87,10 +87,16 @@ class CorrectedFile:
         cells = () if raw.source.detector == "AGIPD" else (self._wide,)
         shape = (raw.rows, *cells, *raw.source.shape)
         step = correction.quantise
-        self._signal = self._create(_FIELDS[raw.source.detector], shape, chunk, "f4" if step is None else "i2")
+        self._signal = self._create(
+            _FIELDS[raw.source.detector], shape, chunk, "f4" if step is None else "i2"
+        )
         self._signal.attrs.update({"units": correction.scaling.unit, "long_name": "signal"})
         if step is not None:
-            stated = {"scale_factor": step, "_FillValue": np.int16(NOTHING), "valid_max": np.int16(LARGEST)}
+            stated = {
+                "scale_factor": step,
+                "_FillValue": np.int16(NOTHING),
+                "valid_max": np.int16(LARGEST),
+            }
             self._signal.attrs.update(stated)
         self._gain = self._create("gain", shape, chunk, "u1")
         self._gain.attrs["long_name"] = "gain stage: 0 high, 1 medium, 2 low, 255 none"
@@ -124,7 +130,9 @@ class CorrectedFile:
         """
         write_process(self._entry, made)
 
-    def _create(self, name: str, shape: tuple[int, ...], chunk: tuple[int, ...], kind: str) -> h5py.Dataset:
+    def _create(
+        self, name: str, shape: tuple[int, ...], chunk: tuple[int, ...], kind: str
+    ) -> h5py.Dataset:
         return self._group.create_dataset(name, shape, kind, chunks=chunk, **FILTER)
 
     def _write_entry(self, file: h5py.File) -> None:
@@ -172,7 +180,9 @@ def _write_metadata(file: h5py.File, original: h5py.File, raw: RawModule) -> Non
     names = [corrected_source(raw.source.name), raw.source.name]
     devices = [f"{name}/{raw.source.group}" for name in names]
     text = h5py.string_dtype()
-    place.create_dataset("dataSourceId", data=[f"INSTRUMENT/{name}" for name in devices], dtype=text)
+    place.create_dataset(
+        "dataSourceId", data=[f"INSTRUMENT/{name}" for name in devices], dtype=text
+    )
     place.create_dataset("deviceId", data=devices, dtype=text)
     place.create_dataset("root", data=["INSTRUMENT"] * len(devices), dtype=text)
 

@@ -10,6 +10,7 @@ so that any number of workers gives the same bytes.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -303,7 +304,9 @@ def finish(
     def finish_frame(row: int) -> None:
         if wanted is not None:
             images = (done.signal[row], done.gain[row], planes.scale[cells[row], 0])
-            for parts in zip(*(_asics(it.reshape(height, -1), shape) for it in images), strict=True):
+            for parts in zip(
+                *(_asics(it.reshape(height, -1), shape) for it in images), strict=True
+            ):
                 subtract_common_mode(
                     *parts, wanted.low, wanted.high, wanted.fraction, wanted.iterations
                 )
@@ -364,7 +367,9 @@ def _planes(
 
 def _room(frames: int, pixels: int) -> Corrected:
     shape = frames, pixels
-    return Corrected(np.empty(shape, np.float32), np.empty(shape, np.uint8), np.empty(shape, np.uint32))
+    return Corrected(
+        np.empty(shape, np.float32), np.empty(shape, np.uint8), np.empty(shape, np.uint32)
+    )
 
 
 def _rows_by_cell(cells: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
@@ -376,7 +381,7 @@ def _spans(pixels: int, each: Each) -> list[tuple[int, int]]:
     """Cut pixels into ranges for threads; their number does not change any result."""
     parts = 1 if each is map else 8
     edges = [pixels * part // parts // 8 * 8 for part in range(parts)] + [pixels]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _asics(image: NDArray[Any], shape: tuple[int, int]) -> Iterator[NDArray[Any]]:

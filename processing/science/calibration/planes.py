@@ -111,7 +111,11 @@ def make_planes(
     scale[bits != 0] = np.nan
     offset = np.nan_to_num(constants.offset, nan=0.0, posinf=0.0, neginf=0.0)
     if constants.detector == "JUNGFRAU":
-        offset, scale, bits = _by_code(offset, 0), _by_code(scale, np.nan), _by_code(bits, WRONG_GAIN_VALUE)
+        offset, scale, bits = (
+            _by_code(offset, 0),
+            _by_code(scale, np.nan),
+            _by_code(bits, WRONG_GAIN_VALUE),
+        )
     return Planes(_by_cell(offset), _by_cell(scale), _by_cell(bits), thresholds)
 
 
@@ -166,7 +170,9 @@ def read_gains(path: Path, module: str) -> NDArray[np.float32]:
             if not isinstance(gain, h5py.Dataset) or gain.dtype.kind not in "fiu":
                 raise MissingFieldError(path.name, "field /entry/gain", sorted(file))
             if gain.attrs.get("units") != GAIN_UNITS:
-                raise MissingFieldError(path.name, f"gains in {GAIN_UNITS}", [str(gain.attrs.get("units"))])
+                raise MissingFieldError(
+                    path.name, f"gains in {GAIN_UNITS}", [str(gain.attrs.get("units"))]
+                )
             if gain.ndim != 4 or gain.shape[0] != 3:
                 expected = (3, "cells", "y", "x")
                 raise ShapeError(f"gain of {module}", expected=expected, found=gain.shape)

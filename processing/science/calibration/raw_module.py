@@ -276,5 +276,10 @@ def _check_jungfrau(group: h5py.Group, rows: int, name: str) -> NDArray[np.uint8
 
 def _check(data: h5py.Dataset, expected: tuple[int, ...]) -> None:
     fits = data.ndim == len(expected) and data.shape[1:] == expected[1:]
-    if not fits or data.shape[0] < expected[0] or data.dtype.kind != "u" or data.dtype.itemsize != 2:
+    if (
+        not fits
+        or data.shape[0] < expected[0]
+        or data.dtype.kind != "u"
+        or data.dtype.itemsize != 2
+    ):
         raise ShapeError(f"{data.name} of 16-bit numbers", expected=expected, found=data.shape)

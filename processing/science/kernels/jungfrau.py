@@ -182,7 +182,7 @@ def _correct_one(  # noqa: PLR0913, PLR0917 - kernels take plain arrays
 ) -> None:
     word = words[i]
     code = word >> np.uint16(14)
-    saturated = (word == _SATURATED_HIGH) | (word == _SATURATED_LOW)  # noqa: PLR1714 - compiled
+    saturated = (word == _SATURATED_HIGH) | (word == _SATURATED_LOW)
     value = (np.float32(word & _VALUE) - offset[code, i]) * scale[code, i]
     signal[i] = _NAN if saturated else value
     if gain is not None:

@@ -47,13 +47,7 @@ def subtract_common_mode(  # noqa: PLR0913, PLR0917 - kernels take plain arrays
         How often it was subtracted.
     """
     for done in range(iterations):
-        total, dark = 0.0, 0
-        for y in range(signal.shape[0]):
-            for x in range(signal.shape[1]):
-                value = np.float64(signal[y, x]) / scale[y, x]
-                if gain[y, x] == 0 and low <= value <= high:
-                    total += value
-                    dark += 1
+        total, dark = _sum_dark(signal, gain, scale, low, high)
         if dark == 0 or dark < fraction * signal.size:
             return done
         shift = total / dark
@@ -62,6 +56,24 @@ def subtract_common_mode(  # noqa: PLR0913, PLR0917 - kernels take plain arrays
                 if gain[y, x] == 0:
                     signal[y, x] -= np.float32(shift * scale[y, x])
     return iterations
+
+
+@kernel
+def _sum_dark(
+    signal: NDArray[np.float32],
+    gain: NDArray[np.uint8],
+    scale: NDArray[np.float32],
+    low: float,
+    high: float,
+) -> tuple[float, int]:
+    total, dark = 0.0, 0
+    for y in range(signal.shape[0]):
+        for x in range(signal.shape[1]):
+            value = np.float64(signal[y, x]) / scale[y, x]
+            if gain[y, x] == 0 and low <= value <= high:
+                total += value
+                dark += 1
+    return total, dark
 
 
 @kernel
