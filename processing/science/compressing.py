@@ -37,7 +37,7 @@ def compress(values: NDArray[Any]) -> bytes:
         With the header of 12 bytes.
     """
     values = np.ascontiguousarray(values)
-    return _compress_by_plugin(values) if _plugin_works() else _compress_by_hdf5(values)
+    return _compress_by_plugin(values) if plugin_works() else compress_by_hdf5(values)
 
 
 def _compress_by_plugin(values: NDArray[Any]) -> bytes:
@@ -55,7 +55,20 @@ def _compress_by_plugin(values: NDArray[Any]) -> bytes:
     return memoryview(packed)[: _HEADER_BYTES + length].tobytes()
 
 
-def _compress_by_hdf5(values: NDArray[Any]) -> bytes:
+def compress_by_hdf5(values: NDArray[Any]) -> bytes:
+    """
+    Compress one chunk in a file that exists in memory only, under HDF5's lock.
+
+    Parameters
+    ----------
+    values : ndarray
+        The whole chunk.
+
+    Returns
+    -------
+    bytes
+        The same as of ``compress``.
+    """
     with h5py.File("chunk", "w", driver="core", backing_store=False) as file:
         written = file.create_dataset("chunk", data=values, chunks=values.shape, **FILTER)
         return bytes(written.id.read_direct_chunk((0,) * values.ndim)[1])
@@ -75,7 +88,8 @@ def _plugin() -> Any:
 
 
 @cache
-def _plugin_works() -> bool:
+def plugin_works() -> bool:
+    """Take a chunk there and back, once: is the plugin's function what we take it for?"""
     try:
         packed = _compress_by_plugin(_PROBE)
     except (OSError, AttributeError, MemoryError):

@@ -20,7 +20,12 @@ from numpy.typing import NDArray
 
 from processing.science.calibration.constants_file import Detector
 from processing.science.calibration.planes import Planes, Scaling, read_planes
-from processing.science.calibration.raw_module import RawModule, Source, read_frames
+from processing.science.calibration.raw_module import (
+    PIXELS,
+    RawModule,
+    Source,
+    read_frames,
+)
 from processing.science.calibration.tally import EDGES, SAMPLED, Tally
 from processing.science.compressing import compress
 
@@ -298,17 +303,15 @@ def finish(
     """
     from processing.science.kernels.signals import subtract_common_mode  # noqa: PLC0415 - as above
 
-    wanted, shape = correction.common_mode, ASICS[detector]
-    height = 512
+    wanted, shape, height = correction.common_mode, ASICS[detector], PIXELS[detector][0]
 
     def finish_frame(row: int) -> None:
         if wanted is not None:
             images = (done.signal[row], done.gain[row], planes.scale[cells[row], 0])
-            for parts in zip(
-                *(_asics(it.reshape(height, -1), shape) for it in images), strict=True
-            ):
+            parts = [_asics(image.reshape(height, -1), shape) for image in images]
+            for signal, gain, scale in zip(*parts, strict=True):
                 subtract_common_mode(
-                    *parts, wanted.low, wanted.high, wanted.fraction, wanted.iterations
+                    signal, gain, scale, wanted.low, wanted.high, wanted.fraction, wanted.iterations
                 )
         if correction.scaling.unit == "photon":
             np.rint(done.signal[row], out=done.signal[row])

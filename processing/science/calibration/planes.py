@@ -136,7 +136,7 @@ def as_integers(thresholds: NDArray[np.float32]) -> NDArray[np.int32]:
         From 0 to 65536.
     """
     lowest = np.floor(np.nan_to_num(thresholds.astype(np.float64), nan=NEVER)) + 1
-    return np.clip(lowest, 0, NEVER).astype(np.int32)
+    return np.asarray(np.clip(lowest, 0, NEVER), np.int32)
 
 
 def read_gains(path: Path, module: str) -> NDArray[np.float32]:
@@ -217,12 +217,15 @@ def read_planes(
 def _scale(gains: NDArray[np.float32] | None, scaling: Scaling) -> NDArray[Any]:
     if not scaling.needs_gains:
         return np.ones((3, 1, 1, 1))
-    if gains is None and scaling.nominal is None:
+    if gains is not None:
+        found = gains.astype(np.float64)
+    elif scaling.nominal is not None:
+        found = np.array(scaling.nominal).reshape(3, 1, 1, 1)
+    else:
         raise GainsError(
             f"Signals in {scaling.unit} need the gain of each stage. Give a dataset of gains, or "
             "nominal gains in ADU/keV; or leave the signal in ADU."
         )
-    found = np.reshape(scaling.nominal, (3, 1, 1, 1)) if gains is None else gains.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         if scaling.unit == "ADU":
             return np.asarray(found[:1] / found)

@@ -210,7 +210,7 @@ def _read(
     """Read runs of neighbours at once: HDF5 takes long to select frames one by one."""
     read = np.empty((len(frames), *shape), data.dtype.newbyteorder("="))
     done = 0
-    for start, stop in _runs(frames, source.cells_per_row):
+    for start, stop in find_runs(frames, source.cells_per_row):
         row, cell = divmod(start, source.cells_per_row)
         part = read[done : done + stop - start]
         if source.detector == "AGIPD":
@@ -221,14 +221,28 @@ def _read(
     return read
 
 
-def _runs(frames: NDArray[np.int64], cells_per_row: int) -> Iterator[tuple[int, int]]:
-    """Cut ascending numbers where they jump, and at the ends of rows of several cells."""
+def find_runs(frames: NDArray[np.int64], cells_per_row: int) -> Iterator[tuple[int, int]]:
+    """
+    Cut ascending numbers where they jump, and at the ends of rows of several cells.
+
+    Parameters
+    ----------
+    frames : ndarray of int64
+        Numbers, ascending.
+    cells_per_row : int
+        Frames that share a row.
+
+    Yields
+    ------
+    tuple of int
+        First, and the one after the last.
+    """
     breaks = np.diff(frames) != 1
-    if cells_per_row > 1 or len(frames) == 0:
+    if cells_per_row > 1:
         breaks |= frames[1:] % cells_per_row == 0
-    starts = np.flatnonzero(np.r_[True, breaks]) if len(frames) else np.zeros(0, np.int64)
-    for start, stop in zip(starts, [*starts[1:], len(frames)], strict=True):
-        yield int(frames[start]), int(frames[stop - 1]) + 1
+    for part in np.split(frames, np.flatnonzero(breaks) + 1):
+        if len(part):
+            yield int(part[0]), int(part[-1]) + 1
 
 
 def _find_source(file: h5py.File, name: str) -> tuple[Detector, str, str]:

@@ -186,11 +186,15 @@ def _draw_shares(axes: Any, tallies: Mapping[str, Tally]) -> None:
 def _draw_masks(axes: Any, tallies: Mapping[str, Tally]) -> None:
     names = sorted(tallies)
     bits = np.array([100.0 * tallies[name].bits / max(1, tallies[name].pixels) for name in names])
+    axes.set(title="Masked pixels / %")
     used = np.flatnonzero(bits.any(axis=0))
+    if len(used) == 0:
+        axes.text(0.5, 0.5, "none", ha="center")
+        return
     picture = axes.imshow(bits[:, used], aspect="auto", cmap="viridis", vmin=0.0)
     axes.set_xticks(range(len(used)), [str(bit) for bit in used])
     axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="bit of the mask", title="Masked pixels / %")
+    axes.set_xlabel("bit of the mask")
     axes.figure.colorbar(picture, ax=axes)
 
 

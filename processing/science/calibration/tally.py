@@ -112,4 +112,4 @@ def histogram_centres(unit: Unit) -> NDArray[np.float64]:
         In that unit.
     """
     low, width = EDGES[unit]
-    return low + width * (np.arange(BINS) + 0.5)
+    return np.asarray(low + width * (np.arange(BINS) + 0.5), np.float64)
