@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PALIMPSEST_DATA ?= $(CURDIR)/var
 
-.PHONY: demo test test-external smoke setup judges lock style types imports unit journeys docs serve bench-search bench-ingest bench-reconcile bench-lineage bench-overhead chaos
+.PHONY: demo test test-external smoke setup judges lock style types imports unit journeys docs serve bench-search bench-ingest bench-calibration bench-reconcile bench-lineage bench-overhead chaos
 
 demo: setup
 	@$(BIN)/python -m demo
@@ -32,6 +32,10 @@ bench-reconcile: setup
 
 bench-overhead: setup
 	@PALIMPSEST_DATA=$(CURDIR)/var/bench-overhead $(BIN)/python -m bench.overhead
+
+# Peers go into an environment of their own; PAIRS=N measures more, THREADS=N in fewer threads.
+bench-calibration: setup
+	@PALIMPSEST_DATA=$(CURDIR)/var/bench-calibration $(BIN)/python -m bench.calibration
 
 # Kills, stops, restarts and a full disk; SEED=N deals the same blows again.
 chaos: setup

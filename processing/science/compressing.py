@@ -9,6 +9,7 @@ with equal answers and one thread at a time.
 
 import ctypes
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def compress_by_hdf5(values: NDArray[Any]) -> bytes:
     bytes
         The same as of ``compress``.
     """
-    with h5py.File("chunk", "w", driver="core", backing_store=False) as file:
+    with h5py.File(BytesIO(), "w") as file:
         written = file.create_dataset("chunk", data=values, chunks=values.shape, **FILTER)
         return bytes(written.id.read_direct_chunk((0,) * values.ndim)[1])
 
@@ -89,12 +90,12 @@ def _plugin() -> Any:
 
 @cache
 def plugin_works() -> bool:
-    """Take a chunk there and back, once: is the plugin's function what we take it for?"""
+    """Take a chunk there and back, once, to see that the function is what we take it for."""
     try:
         packed = _compress_by_plugin(_PROBE)
     except (OSError, AttributeError, MemoryError):
         return False
-    with h5py.File("probe", "w", driver="core", backing_store=False) as file:
+    with h5py.File(BytesIO(), "w") as file:
         written = file.create_dataset("chunk", _PROBE.shape, _PROBE.dtype, chunks=_PROBE.shape,
                                       **FILTER)  # fmt: skip
         written.id.write_direct_chunk((0, 0), packed)

@@ -1,5 +1,6 @@
 """Constants made ready, chunks compressed, tasks shared: what stands between kernels and files."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,14 @@ def test_chunks_are_those_of_hdf5_byte_for_byte(values: Any) -> None:
                                    **compressing.FILTER)  # fmt: skip
         data.id.write_direct_chunk((0, 0), compressing.compress(values))
         assert data[()].tobytes() == values.tobytes()
+
+
+@pytest.mark.parametrize("way", [compressing.compress, compressing.compress_by_hdf5])
+def test_threads_compress_side_by_side(way: Any) -> None:
+    compressing.plugin_works.cache_clear()
+    chunks = [np.full((1, 4000), number, np.int16) for number in range(40)]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(way, chunks)) == [way(chunk) for chunk in chunks]
 
 
 def test_the_plugins_own_code_is_in_use() -> None:

@@ -7,6 +7,7 @@ writes the file only places them. How frames are shared among tasks depends on t
 so that any number of workers gives the same bytes.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -103,6 +104,17 @@ class Corrected:
     gain: NDArray[np.uint8]
     mask: NDArray[np.uint32]
 
+    @classmethod
+    def room(cls, frames: int, pixels: int) -> "Corrected":
+        """Take memory to be written to."""
+        shape = frames, pixels
+        kinds = np.float32, np.uint8, np.uint32
+        return cls(*(np.empty(shape, kind) for kind in kinds))
+
+    def first(self, frames: int) -> "Corrected":
+        """Return the room of the first frames."""
+        return Corrected(self.signal[:frames], self.gain[:frames], self.mask[:frames])
+
 
 @dataclass(frozen=True)
 class Packed:
@@ -171,21 +183,50 @@ def correct_task(task: Task, each: Each = map) -> Packed:
     DataError
         If frames or constants cannot be read.
     """
+    return _pack(correct_arrays(task, each), task, each)
+
+
+def correct_arrays(task: Task, each: Each = map) -> Corrected:
+    """
+    Read and correct the frames of a task.
+
+    Parameters
+    ----------
+    task : Task
+        What to do.
+    each : callable, optional
+        The map of a pool of threads.
+
+    Returns
+    -------
+    Corrected
+        In the order of the task's frames; overwritten by the next task of this thread.
+
+    Raises
+    ------
+    DataError
+        If frames or constants cannot be read.
+    """
     source, scaling = task.source, task.correction.scaling
     planes = _planes(task.constants, task.gains, task.cells, scaling, source.module)
     with h5py.File(source.path, "r", locking=False) as file:
         values, codes = read_frames(file, source, task.frames)
     cells = task.cell_ids.astype(np.int64) - task.cells[0]
+    room = _rooms.take(len(cells), values.shape[-1])
     if source.detector == "AGIPD":
-        done = correct_agipd(values, cells, planes, each)
+        done = correct_agipd(values, cells, planes, each, room)
     else:
-        done = correct_jungfrau(values, codes, cells, planes, each)
+        done = correct_jungfrau(values, codes, cells, planes, each, room)
     finish(done, cells, planes, source.detector, task.correction, each)
-    return _pack(done, task, each)
+    return done
 
 
 def correct_agipd(
-    raw: NDArray[np.uint16], cells: NDArray[np.int64], planes: Planes, each: Each = map
+    raw: NDArray[np.uint16],
+    cells: NDArray[np.int64],
+    planes: Planes,
+    each: Each = map,
+    room: Corrected | None = None,
 ) -> Corrected:
     """
     Choose stages, subtract offsets and apply gains.
@@ -200,6 +241,8 @@ def correct_agipd(
         Constants by stage.
     each : callable, optional
         The map of a pool of threads, which take a range of pixels each.
+    room : Corrected, optional
+        Memory to write to, for as many frames; by default fresh.
 
     Returns
     -------
@@ -210,7 +253,7 @@ def correct_agipd(
 
     if planes.thresholds is None:
         raise ValueError("AGIPD needs thresholds.")
-    done = _room(len(raw), raw.shape[2])
+    done = room or Corrected.room(len(raw), raw.shape[2])
     eights = done.gain.view(np.uint64)
     thresholds = planes.thresholds
 
@@ -231,6 +274,7 @@ def correct_jungfrau(
     cells: NDArray[np.int64],
     planes: Planes,
     each: Each = map,
+    room: Corrected | None = None,
 ) -> Corrected:
     """
     Subtract the pedestal of each pixel's gain and divide by that gain.
@@ -248,6 +292,8 @@ def correct_jungfrau(
         Constants by gain code.
     each : callable, optional
         The map of a pool of threads, which take a range of pixels each.
+    room : Corrected, optional
+        Memory to write to, for as many frames; by default fresh.
 
     Returns
     -------
@@ -259,7 +305,7 @@ def correct_jungfrau(
         pack_codes,
     )
 
-    done = _room(*words.shape)
+    done = room or Corrected.room(*words.shape)
     quads = words.view(np.uint64)
 
     def correct(span: tuple[int, int]) -> None:
@@ -368,11 +414,22 @@ def _planes(
     return read_planes(constants, gains, cells, scaling, module)
 
 
-def _room(frames: int, pixels: int) -> Corrected:
-    shape = frames, pixels
-    return Corrected(
-        np.empty(shape, np.float32), np.empty(shape, np.uint8), np.empty(shape, np.uint32)
-    )
+class _Rooms(threading.local):
+    """The memory of a thread's last task: fresh memory costs as much as correcting does."""
+
+    last: Corrected | None = None
+
+    def take(self, frames: int, pixels: int) -> Corrected:
+        if (
+            self.last is None
+            or self.last.signal.shape[1] != pixels
+            or len(self.last.signal) < frames
+        ):
+            self.last = Corrected.room(frames, pixels)
+        return self.last.first(frames)
+
+
+_rooms = _Rooms()
 
 
 def _rows_by_cell(cells: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
