@@ -1,5 +1,5 @@
 """
-``make bench-calibration``: correction and darks against aare, numpy and gzip; the last line is JSON.
+``make bench-calibration``: corrections and darks against others; the last line is JSON.
 
 Every ratio is the median over pairs of peer and ours, measured one after the other on the same
 data. Answers are compared first: numpy's bit for bit, aare's within its division. Exit codes:
@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-THREADS = int(os.environ.get("THREADS", 0)) or len(os.sched_getaffinity(0))
+THREADS = int(os.environ.get("THREADS", "0")) or len(os.sched_getaffinity(0))
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[_name] = str(THREADS)
 
@@ -25,7 +25,7 @@ import numpy as np  # noqa: E402
 
 from bench.calibration.environment import PINNED, Peers  # noqa: E402
 from bench.calibration.generating import DARKS, FRAMES, generate  # noqa: E402
-from bench.calibration.ours import Ours, timed  # noqa: E402
+from bench.calibration.ours import TRAINS, Ours, timed  # noqa: E402
 from processing.science.calibration.correcting import Correction  # noqa: E402
 
 PAIRS = int(os.environ.get("PAIRS", "5"))
@@ -161,7 +161,7 @@ def _measure_files(ours: Ours) -> dict[str, Any]:
         for _ in range(max(3, PAIRS // 2))
     ]
     ratios = [median(it[0]["wall_s"] / it[place]["wall_s"] for it in pairs) for place in (1, 2)]
-    walls = [median(it[place]["wall_s"] for it in pairs) * 500 for place in range(3)]
+    walls = [median(it[place]["wall_s"] for it in pairs) / TRAINS * 1e3 for place in range(3)]
     say("gzip-1 {:.0f}, float32 {:.1f}, in steps {:.1f} ms a frame".format(*walls))
     say(f"file to file: {ratios[0]:.1f} x float32, {ratios[1]:.1f} x in steps")
     return {

@@ -7,7 +7,7 @@ import sys
 import venv
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 PINNED = ("aare==2025.11.21",)  # the newest with a wheel for Python 3.11
 
@@ -32,9 +32,9 @@ class Peers:
         self._ready.write_text(" ".join(PINNED))
         return True
 
-    def __enter__(self) -> "Peers":
+    def __enter__(self) -> Self:
         threads = {name: str(self.threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-        self._process = subprocess.Popen(  # noqa: S603 - our own file
+        process = subprocess.Popen(  # noqa: S603 - our own file
             [self.python, str(Path(__file__).with_name("peers.py")), str(self.folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -42,15 +42,15 @@ class Peers:
             env={"PATH": os.environ["PATH"], **threads},
             text=True,
         )
+        self._process, self._to, self._from = process, process.stdin, process.stdout
         return self
 
     def ask(self, name: str, **asked: Any) -> dict[str, Any]:
         """Have one thing measured once; ``keep`` leaves the answer in a file."""
-        assert self._process.stdin and self._process.stdout  # noqa: S101 - both are pipes
         question = {"name": name, "threads": self.threads, **asked}
-        self._process.stdin.write(json.dumps(question) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
+        self._to.write(json.dumps(question) + "\n")
+        self._to.flush()
+        answer = self._from.readline()
         if not answer:
             raise RuntimeError(f"The peers' process ended while it measured {name}.")
         return dict(json.loads(answer))
@@ -61,7 +61,6 @@ class Peers:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._process.stdin and self._process.stdout  # noqa: S101 - both are pipes
-        self._process.stdin.close()
+        self._to.close()
         self._process.wait()
-        self._process.stdout.close()
+        self._from.close()

@@ -21,6 +21,7 @@ from processing.science.kernels.jungfrau import correct_words
 from processing.science.process import Provenance
 
 MODULES = 8
+TRAINS = 8  # of the run from file to file
 _WRONG_GAIN = 1 << 21
 
 
@@ -109,19 +110,18 @@ class Ours:
         return signal
 
     def write_run(self) -> None:
-        """Write a raw run of eight modules, two cells and one train, and their constants."""
+        """Write a raw run of eight modules and eight trains, and their constants."""
         from demo.makers.detectors import write_jungfrau_run  # noqa: PLC0415 - EXtra-data is slow to import
 
         if (self.folder / "raw").exists():
             return
-        shape = (1, 2, 512, 1024)
         size = 512 * 1024
-        words = self.data["words"][:2].reshape(2, MODULES, 512, 1024)
-        modules = {m + 1: words[:, m].reshape(shape) for m in range(MODULES)}
+        words = self.data["words"][:TRAINS].reshape(TRAINS, MODULES, 1, 512, 1024)
+        modules = {m + 1: words[:, m] for m in range(MODULES)}
         for module in modules:
             part = np.s_[:, (module - 1) * size : module * size]
-            planes = self.data["pedestal"][part].reshape(3, 1, 512, 1024).repeat(2, axis=1)
-            bad = np.isnan(self.data["scale"][part]).reshape(3, 1, 512, 1024).repeat(2, axis=1)
+            planes = self.data["pedestal"][part].reshape(3, 1, 512, 1024)
+            bad = np.isnan(self.data["scale"][part]).reshape(3, 1, 512, 1024)
             name = f"JNGFR{module:02d}"
             constants = DarkConstants("JUNGFRAU", name, planes, planes, bad.astype(np.uint32))
             write_constants(self.folder / f"dark-{name}.h5", constants, Provenance("bench", "1"))
@@ -136,7 +136,10 @@ class Ours:
             target.parent.mkdir(exist_ok=True)
             constants = self.folder / f"dark-{raw.source.module}.h5"
             tasks = plan(raw, constants, None, correction)
-            (self._write_gzip if gzip else self._write)(target, raw, tasks, correction)
+            if gzip:
+                self._write_gzip(target, raw, tasks)
+            else:
+                self._write(target, raw, tasks, correction)
             with target.open("rb") as file:
                 os.fsync(file.fileno())
             written.append(target)
@@ -147,7 +150,7 @@ class Ours:
             for task in tasks:
                 file.write(correct_task(task, self.pool.map))
 
-    def _write_gzip(self, target: Path, raw: Any, tasks: Any, correction: Correction) -> None:
+    def _write_gzip(self, target: Path, raw: Any, tasks: Any) -> None:
         """Write the same arrays as the facility's files have them: gzip, level 1, by h5py."""
         from processing.science.calibration import correcting  # noqa: PLC0415 - its parts, one by one
 

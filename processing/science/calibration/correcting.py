@@ -128,7 +128,11 @@ class Packed:
 
 
 def plan(
-    raw: RawModule, constants: Path, gains: Path | None, correction: Correction
+    raw: RawModule,
+    constants: Path,
+    gains: Path | None,
+    correction: Correction,
+    frames: slice = slice(None),
 ) -> Iterator[Task]:
     """
     Share the frames of a raw file among tasks.
@@ -143,6 +147,8 @@ def plan(
         Gains of its module.
     correction : Correction
         What is done.
+    frames : slice, optional
+        Of the frames of the file; by default all.
 
     Yields
     ------
@@ -155,10 +161,11 @@ def plan(
     last = int(raw.cell_ids.max(initial=0)) + 1
     for first in range(0, last, most):
         cells = first, min(first + most, last)
-        wanted = np.flatnonzero((raw.cell_ids >= cells[0]) & (raw.cell_ids < cells[1]))
-        for start in range(0, len(wanted), size):
-            frames = wanted[start : start + size]
-            numbers = frames, raw.cell_ids[frames], raw.pulse_ids[frames]
+        chosen = np.arange(raw.n_frames)[frames]
+        chosen = chosen[(raw.cell_ids[chosen] >= cells[0]) & (raw.cell_ids[chosen] < cells[1])]
+        for start in range(0, len(chosen), size):
+            part = chosen[start : start + size]
+            numbers = part, raw.cell_ids[part], raw.pulse_ids[part]
             yield Task(raw.source, constants, gains, correction, cells, *numbers)
 
 
@@ -366,13 +373,49 @@ def finish(
         list(each(finish_frame, range(len(cells))))
 
 
-def _pack(done: Corrected, task: Task, each: Each) -> Packed:
-    """Count and compress frame by frame; a mask like the one before is compressed once."""
+def count(done: Corrected, task: Task, each: Each = map) -> Tally:
+    """
+    Count stages, masked pixels and signals of the frames of a task.
+
+    Parameters
+    ----------
+    done : Corrected
+        The frames.
+    task : Task
+        Whose they are.
+    each : callable, optional
+        The map of a pool of threads, which take frames.
+
+    Returns
+    -------
+    Tally
+        The same for any number of threads.
+    """
+    total = Tally()
+    for tally in each(lambda place: _count_frame(done, task, place), range(len(task.frames))):
+        total.add(tally)
+    return total
+
+
+def _count_frame(done: Corrected, task: Task, place: int) -> Tally:
     from processing.science.kernels import signals  # noqa: PLC0415 - as above
 
-    shape = task.source.chunk
-    low, width = EDGES[task.correction.scaling.unit]
-    step = task.correction.quantise
+    signal, gain, mask = done.signal[place], done.gain[place], done.mask[place]
+    tally = Tally(frames=1, pixels=signal.size)
+    tally.masked = signals.count_stages_and_bits(gain, mask, tally.stages, tally.bits)
+    tally.sums[int(task.pulse_ids[place])] = signals.sum_signal(signal)
+    if int(task.frames[place]) // task.source.frames_per_train % SAMPLED == 0:
+        tally.add_image(signal)
+        low, width = EDGES[task.correction.scaling.unit]
+        signals.count_signals(signal, gain, low, width, tally.histogram)
+    return tally
+
+
+def _pack(done: Corrected, task: Task, each: Each) -> Packed:
+    """Compress frame by frame; a mask like the last one of its cell is compressed once."""
+    from processing.science.kernels.signals import quantise  # noqa: PLC0415 - as above
+
+    step, shape = task.correction.quantise, task.source.chunk
     known: dict[tuple[str, int], tuple[NDArray[Any], bytes]] = {}
 
     def repeat(name: str, cell: int, values: NDArray[Any]) -> bytes:
@@ -381,29 +424,23 @@ def _pack(done: Corrected, task: Task, each: Each) -> Packed:
             before = known[name, cell] = values, compress(values.reshape(shape))
         return before[1]
 
-    def pack(place: int) -> tuple[bytes, bytes, bytes, Tally]:
-        signal, gain, mask = done.signal[place], done.gain[place], done.mask[place]
-        cell = int(task.cell_ids[place])
-        tally = Tally(frames=1, pixels=signal.size)
-        tally.masked = signals.count_stages_and_bits(gain, mask, tally.stages, tally.bits)
-        tally.sums[int(task.pulse_ids[place])] = signals.sum_signal(signal)
-        if int(task.frames[place]) // task.source.frames_per_train % SAMPLED == 0:
-            tally.add_image(signal)
-            signals.count_signals(signal, gain, low, width, tally.histogram)
-        stored: NDArray[Any] = signal
+    def pack(place: int) -> tuple[bytes, bytes, bytes, int]:
+        stored: NDArray[Any] = done.signal[place]
+        cell, clipped = int(task.cell_ids[place]), 0
         if step is not None:
-            stored = np.empty(signal.size, np.int16)
-            tally.clipped = signals.quantise(signal, step, stored)
+            steps = np.empty(stored.size, np.int16)
+            clipped, stored = quantise(stored, step, steps), steps
         packed = compress(stored.reshape(shape))
-        return packed, repeat("gain", cell, gain), repeat("mask", cell, mask), tally
+        marks = [repeat(name, cell, getattr(done, name)[place]) for name in ("gain", "mask")]
+        return packed, marks[0], marks[1], clipped
 
-    total = Tally()
-    columns: tuple[list[bytes], list[bytes], list[bytes]] = ([], [], [])
-    for *chunks, tally in each(pack, range(len(task.frames))):
-        total.add(tally)
-        for column, chunk in zip(columns, chunks, strict=True):
+    tally = count(done, task, each)
+    chunks: tuple[list[bytes], list[bytes], list[bytes]] = ([], [], [])
+    for *packed, clipped in each(pack, range(len(task.frames))):
+        tally.clipped += clipped
+        for column, chunk in zip(chunks, packed, strict=True):
             column.append(chunk)
-    return Packed(task.frames, *columns, total)
+    return Packed(task.frames, *chunks, tally)
 
 
 @lru_cache(maxsize=1)
