@@ -27,9 +27,8 @@ _SATURATED_HIGH = np.uint16(0x3FFF)  # the ADC's end, in high gain
 _SATURATED_LOW = np.uint16(0xC000)  # in low gain values fall as charge grows
 _OUT_OF_RANGE = np.uint32(1 << 12)
 _NAN = np.float32(np.nan)
-TILE = 16_384  # pixels whose constants stay in the cache while frames pass
+TILE = 8_192  # pixels whose constants stay in the cache while frames pass
 _WORDS = 4  # in a quad of 64 bits
-_QUADS = 8  # looked at together: most have no pixel that switched
 
 
 @kernel
@@ -163,17 +162,11 @@ def _mask_as_high(words: Any, bits: Any, mask: Any) -> None:
 def _repair(  # noqa: PLR0913, PLR0917 - kernels take plain arrays
     words: Any, quads: Any, offset: Any, scale: Any, bits: Any, signal: Any, gain: Any, mask: Any
 ) -> None:
-    for first in range(0, len(quads), _QUADS):
-        last = min(first + _QUADS, len(quads))
-        switched = np.uint64(0)
-        for quad in range(first, last):
-            switched |= quads[quad]
-        if switched & _SWITCHED:
-            for quad in range(first, last):
-                if quads[quad] & _SWITCHED:
-                    # All four, switched or not: a wrong guess of the branch costs more.
-                    for i in range(_WORDS * quad, _WORDS * quad + _WORDS):
-                        _correct_one(words, i, offset, scale, bits, signal, gain, mask)
+    for quad in range(len(quads)):
+        if quads[quad] & _SWITCHED:
+            # All four, switched or not: a wrong guess of the branch costs more.
+            for i in range(_WORDS * quad, _WORDS * quad + _WORDS):
+                _correct_one(words, i, offset, scale, bits, signal, gain, mask)
 
 
 @kernel
