@@ -120,7 +120,8 @@ def _measure(
             cpu = median(peer["cpu_s"] / own["cpu_s"] for peer, own in pairs)
             wall = [median(it[side]["wall_s"] for it in pairs) * 1e3 for side in (0, 1)]
             say(
-                f"{name:16} {wall[0]:8.1f} ms, ours {wall[1]:7.1f} ms: {ratio:5.2f} x, CPU {cpu:5.2f} x"
+                f"{name:16} {wall[0]:8.1f} ms, ours {wall[1]:7.1f} ms: {ratio:5.2f} x, "
+                f"CPU {cpu:5.2f} x"
             )
             if best is None or ratio < best[0]:
                 best = ratio, cpu

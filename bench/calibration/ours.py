@@ -12,7 +12,8 @@ import numpy as np
 
 from processing.science.calibration.constants_file import DarkConstants, write_constants
 from processing.science.calibration.corrected_file import corrected_name, create_corrected
-from processing.science.calibration.correcting import Correction, correct_task, plan
+from processing.science.calibration.correcting import Correction, plan
+from processing.science.calibration.packing import correct_task
 from processing.science.calibration.planes import as_integers
 from processing.science.calibration.raw_module import read_raw_module
 from processing.science.kernels.agipd import correct_frames
@@ -21,7 +22,7 @@ from processing.science.kernels.jungfrau import correct_words
 from processing.science.process import Provenance
 
 MODULES = 8
-TRAINS = 8  # of the run from file to file
+TRAINS = 16  # of the run from file to file
 _WRONG_GAIN = 1 << 21
 
 
@@ -110,7 +111,7 @@ class Ours:
         return signal
 
     def write_run(self) -> None:
-        """Write a raw run of eight modules and eight trains, and their constants."""
+        """Write a raw run of eight modules, and their constants."""
         from demo.makers.detectors import write_jungfrau_run  # noqa: PLC0415 - EXtra-data is slow to import
 
         if (self.folder / "raw").exists():

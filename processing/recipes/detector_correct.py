@@ -24,11 +24,10 @@ from processing.science.calibration.corrected_file import corrected_name, create
 from processing.science.calibration.correcting import (
     CommonMode,
     Correction,
-    Packed,
     Task,
-    correct_task,
     plan,
 )
+from processing.science.calibration.packing import Packed, correct_task
 from processing.science.calibration.planes import Scaling, Unit
 from processing.science.calibration.raw_module import RawModule, is_module_file, read_raw_module
 from processing.science.calibration.report import (

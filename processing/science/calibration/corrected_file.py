@@ -15,7 +15,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from processing.science.calibration.correcting import Correction, Packed
+from processing.science.calibration.correcting import Correction
+from processing.science.calibration.packing import Packed
 from processing.science.calibration.raw_module import RawModule
 from processing.science.compressing import FILTER
 from processing.science.kernels.limits import LARGEST, NOTHING
