@@ -24,7 +24,7 @@ _STAGES = 8  # of one byte each, looked at together
 
 
 @kernel
-def correct_frames(  # noqa: PLR0913, PLR0917 - kernels take plain arrays
+def correct_frames(
     raw: NDArray[np.uint16],
     rows: NDArray[np.int64],
     start: int,
@@ -89,7 +89,7 @@ def correct_frames(  # noqa: PLR0913, PLR0917 - kernels take plain arrays
 
 
 @kernel
-def _correct_as_high(  # noqa: PLR0913, PLR0917 - kernels take plain arrays
+def _correct_as_high(
     analog: Any, level: Any, offset: Any, scale: Any, threshold: Any, signal: Any, gain: Any
 ) -> None:
     for i in range(len(analog)):
@@ -99,7 +99,7 @@ def _correct_as_high(  # noqa: PLR0913, PLR0917 - kernels take plain arrays
 
 
 @kernel
-def _repair(  # noqa: PLR0913, PLR0917 - kernels take plain arrays
+def _repair(
     analog: Any, level: Any, eights: Any, offset: Any, scale: Any, thresholds: Any, bits: Any,
     signal: Any, gain: Any, mask: Any,
 ) -> None:  # fmt: skip

@@ -56,7 +56,7 @@ def pack_codes(adc: Words, codes: NDArray[np.uint8], start: int, stop: int) -> N
 
 
 @kernel
-def correct_words(  # noqa: PLR0913, PLR0917 - kernels take plain arrays
+def correct_words(
     words: Words,
     quads: NDArray[np.uint64],
     rows: NDArray[np.int64],
@@ -116,7 +116,7 @@ def correct_words(  # noqa: PLR0913, PLR0917 - kernels take plain arrays
 
 
 @kernel
-def correct_words_one_by_one(  # noqa: PLR0913, PLR0917 - kernels take plain arrays
+def correct_words_one_by_one(
     words: Words,
     rows: NDArray[np.int64],
     start: int,
@@ -159,7 +159,7 @@ def _mask_as_high(words: Any, bits: Any, mask: Any) -> None:
 
 
 @kernel
-def _repair(  # noqa: PLR0913, PLR0917 - kernels take plain arrays
+def _repair(
     words: Any, quads: Any, offset: Any, scale: Any, bits: Any, signal: Any, gain: Any, mask: Any
 ) -> None:
     for quad in range(len(quads)):
@@ -170,7 +170,7 @@ def _repair(  # noqa: PLR0913, PLR0917 - kernels take plain arrays
 
 
 @kernel
-def _correct_one(  # noqa: PLR0913, PLR0917 - kernels take plain arrays
+def _correct_one(
     words: Any, i: int, offset: Any, scale: Any, bits: Any, signal: Any, gain: Any, mask: Any
 ) -> None:
     word = words[i]

@@ -10,7 +10,7 @@ OTHER_STAGE = 3  # where a gain of 255 is counted
 
 
 @kernel
-def subtract_common_mode(  # noqa: PLR0913, PLR0917 - kernels take plain arrays
+def subtract_common_mode(
     signal: NDArray[np.float32],
     gain: NDArray[np.uint8],
     scale: NDArray[np.float32],
