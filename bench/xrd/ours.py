@@ -86,6 +86,7 @@ def _empty_matrix(frames: ChunkedFrames) -> TiledMatrix:
         squares=np.zeros(0, np.float32),
         normalisation=np.zeros(1),
         ignored=np.full(-(-frames.n_pixels // 8), 255, np.uint8),
+        radial=np.zeros(1),
     )
 
 

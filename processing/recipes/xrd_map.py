@@ -1,5 +1,6 @@
 """Diffraction map: every frame of a raster scan becomes one pattern of a map."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,8 +22,9 @@ from processing.recipes.refusals import refusing
 from processing.recipes.xrd_map_example import write_example
 from processing.recipes.xrd_map_integration import Job, integrate_scan, verify_map
 from processing.recipes.xrd_map_layout import (
-    check_orientation,
+    Layout,
     declare_orientation,
+    doubt_orientation,
     lay_out,
     read_beam,
 )
@@ -40,9 +42,10 @@ from processing.science.diffraction.poni import detector_shape, read_poni
 from processing.science.diffraction.reducer import Reducer
 from processing.science.diffraction.warming import compile_kernels
 from processing.science.frames import (
+    Beam,
     open_frames,
 )
-from processing.science.maps.map_file import create_map
+from processing.science.maps.map_file import MapFile, create_map
 from processing.science.maps.radial import RadialAxis
 from processing.science.process import Provenance
 
@@ -274,7 +277,11 @@ def xrd_map(
     )
     with refusing(REFUSALS):
         poni = read_poni(geometry.file)
-        with open_frames(scan.files, images, detector_shape(poni)) as stack:
+        # Beside what decides how fast the map is there, one thread does what can wait.
+        with (
+            open_frames(scan.files, images, detector_shape(poni)) as stack,
+            ThreadPoolExecutor(1) as aside,
+        ):
             layout = lay_out(work, stack, shape, zigzag=zigzag)
             beam = read_beam(work, stack, monitor)
             corner = declare_orientation(work, poni, orientation)
@@ -289,9 +296,10 @@ def xrd_map(
                 **{role: tuple(given.files) for role, given in optional.items() if given},
             )
             integrator = job.make_integrator(stack.shape)
-            check_orientation(work, stack, integrator)
+            doubt = aside.submit(doubt_orientation, stack, integrator)
             reducer = Reducer(stack, integrator, work.cache)
-            axes = layout.axes(integrator)
+            aside.submit(reducer.prepare_pyfai)
+            axes = layout.axes(reducer)
             wanted = want(
                 RadialAxis(axes.q.values, axes.q.units, poni.wavelength_m),
                 rois,
@@ -302,11 +310,10 @@ def xrd_map(
             result: Path = work.output("map.nxs")
             with create_map(result, axes) as written:
                 integrate_scan(work, job, reducer, beam, layout.raster, written)
+                _warn_if(work, doubt.result())
                 verify_map(work, reducer, beam, layout.raster, written, verify)
                 complete_map(work, layout, written, wanted, stack.n_frames)
-                if beam.monitor is not None:
-                    grid = layout.raster.arrange(beam.monitor.values)
-                    written.write_monitor(beam.monitor, grid, beam.reference)
+                _write_beam(written, layout, beam)
                 asked = {
                     "shape": shape,
                     "zigzag": zigzag,
@@ -357,6 +364,17 @@ def estimate(sizes: dict[str, list[int]], parameters: dict[str, Any]) -> tuple[f
     is_slow = sectors or parameters["clip"] or parameters["by_pyfai"]
     seconds = 5.0 + scanned / (20e6 if is_slow else 100e6)
     return seconds, frames * int(parameters["bins"]) * (8 + 4 * sectors)
+
+
+def _warn_if(work: Workspace, doubt: str) -> None:
+    if doubt:
+        work.warn(doubt)
+
+
+def _write_beam(written: MapFile, layout: Layout, beam: Beam) -> None:
+    if beam.monitor is not None:
+        grid = layout.raster.arrange(beam.monitor.values)
+        written.write_monitor(beam.monitor, grid, beam.reference)
 
 
 def _ordered(name: str, limits: tuple[float, float] | None) -> tuple[float, float] | None:

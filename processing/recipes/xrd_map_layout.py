@@ -11,6 +11,7 @@ from processing.science.diffraction.integrator import (
     find_better_orientation,
 )
 from processing.science.diffraction.poni import NATIVE_ORIENTATION, Poni
+from processing.science.diffraction.reducer import Reducer
 from processing.science.frames import Beam, FrameStack, sum_sample
 from processing.science.maps.map_file import Axis, MapAxes
 from processing.science.maps.raster import (
@@ -33,10 +34,11 @@ class Layout:
     y: Axis
     x: Axis
 
-    def axes(self, integrator: FrameIntegrator) -> MapAxes:
+    def axes(self, reducer: Reducer) -> MapAxes:
+        integrator = reducer.integrator
         unit = integrator.choices.unit
         name = "momentum transfer q" if unit.startswith("q") else "scattering angle 2θ"
-        q = Axis(integrator.radial, AXIS_UNITS[unit], name)
+        q = Axis(reducer.radial, AXIS_UNITS[unit], name)
         sectors = integrator.azimuth
         azimuth = None if sectors is None else Axis(sectors, "deg", "azimuth χ")
         return MapAxes(self.y, self.x, q, integrator.choices.has_errors, azimuth=azimuth)
@@ -110,14 +112,16 @@ def declare_orientation(work: Workspace, poni: Poni, asked: int | None) -> int:
     return asked or poni.orientation or NATIVE_ORIENTATION
 
 
-def check_orientation(work: Workspace, stack: FrameStack, integrator: FrameIntegrator) -> None:
+def doubt_orientation(stack: FrameStack, integrator: FrameIntegrator) -> str:
+    """Say that another orientation would fit the frames better; nothing if none does."""
     typical = sum_sample(stack)
     if not has_counts(typical):
-        return
+        return ""
     corner = integrator.orientation
     better = find_better_orientation(typical, integrator.poni, corner, integrator.excluded)
-    if better is not None:
-        work.warn(
-            f"Rings come out sharper with orientation {better} than with {corner}. "
-            "Check how the detector is mounted: a wrong flip shifts intensities by 15 %."
-        )
+    if better is None:
+        return ""
+    return (
+        f"Rings come out sharper with orientation {better} than with {corner}. "
+        "Check how the detector is mounted: a wrong flip shifts intensities by 15 %."
+    )

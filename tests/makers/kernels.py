@@ -18,6 +18,6 @@ def compile_all() -> None:
     eight = Eight(Shape(8, "<u4", 8))
     eight.reduce(eight.put([]))
     ignored = np.zeros(1, np.uint8)
-    matrix = TiledMatrix(*identity(8), np.ones(8), ignored)
+    matrix = TiledMatrix(*identity(8), np.ones(8), ignored, np.arange(8))
     for dtype in TYPES:
         reduce_frames(np.zeros((1, 2, 4), dtype), matrix)

@@ -51,7 +51,9 @@ def chunks_of(*files: Path) -> ChunkedFrames | None:
 def sums_of(found: ChunkedFrames | None, numbers: Any = range(N_FRAMES)) -> Sums:
     assert found is not None
     ignored = np.zeros(-(-PIXELS // 8), np.uint8)
-    return reduce_chunks(found, numbers, TiledMatrix(*identity(PIXELS), np.ones(PIXELS), ignored))
+    return reduce_chunks(
+        found, numbers, TiledMatrix(*identity(PIXELS), np.ones(PIXELS), ignored, np.arange(PIXELS))
+    )
 
 
 def assert_whole(found: ChunkedFrames | None, frames: Any = FRAMES, missing: Any = ()) -> None:

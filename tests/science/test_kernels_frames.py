@@ -46,7 +46,9 @@ def sum_plain(frames: NDArray[Any], ignored: NDArray[np.bool_] | None = None) ->
     pixels = frames.shape[1]
     is_ignored = np.zeros(pixels, bool) if ignored is None else ignored
     bits = np.packbits(is_ignored, bitorder="little")
-    return reduce_frames(frames[:, None], TiledMatrix(*identity(pixels), np.ones(pixels), bits))
+    return reduce_frames(
+        frames[:, None], TiledMatrix(*identity(pixels), np.ones(pixels), bits, np.arange(pixels))
+    )
 
 
 def check(
@@ -192,7 +194,7 @@ def test_compressed_and_plain_frames_give_the_same_bits(dtype: str) -> None:
     frames, matrix = frames_of(shape), a_splitting_matrix(203)
     eight = Eight(shape, matrix)
     eight.reduce(eight.put([encode(frame, shape.block) for frame in frames]))
-    tiled = TiledMatrix(*matrix, np.ones(7), np.zeros(26, np.uint8))
+    tiled = TiledMatrix(*matrix, np.ones(7), np.zeros(26, np.uint8), np.arange(7))
     sums = reduce_frames(frames[:, None], tiled)
     np.testing.assert_array_equal(eight.signal.T, sums.signal)
     np.testing.assert_array_equal(eight.variance.T, sums.variance)

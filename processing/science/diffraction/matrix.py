@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from processing.science.diffraction.integrator import FrameIntegrator
 
 MAX_BINS = 8192  # sums of eight frames stay in the cache up to here
-LAYOUT = 2  # of the files; raise it when they change
+LAYOUT = 3  # of the files; raise it when they change
 _MOST_KEPT = 24  # geometries, of 20 to 200 MB each
 _SUM = "crc32"  # of the files, in a file of its own
 
@@ -48,6 +48,8 @@ class TiledMatrix:
         Sum of c times solid angle and polarisation; a bin without is never reached.
     ignored : ndarray of uint8 of shape (n_pixels / 8,)
         A bit for each pixel that is in no bin, the first pixel in the lowest bit.
+    radial : ndarray of float64 of shape (bins,)
+        Centres of the bins, in the unit of the radial axis.
     """
 
     limits: NDArray[np.int64]
@@ -58,6 +60,7 @@ class TiledMatrix:
     squares: NDArray[np.float32]
     normalisation: NDArray[np.float64]
     ignored: NDArray[np.uint8]
+    radial: NDArray[np.float64]
 
 
 _NAMES = tuple(f"{field.name}.npy" for field in fields(TiledMatrix))
@@ -115,6 +118,7 @@ def _make(integrator: FrameIntegrator) -> TiledMatrix:
         squares=weights * weights,
         normalisation=normalisation,
         ignored=np.packbits(is_ignored, bitorder="little"),
+        radial=integrator.radial,
     )
 
 

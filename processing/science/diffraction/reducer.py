@@ -64,6 +64,16 @@ class Reducer:
             need, has_matrix=self._matrix is not None, has_chunks=self._chunks is not None
         )
 
+    @property
+    def radial(self) -> NDArray[np.float64]:
+        """Centres of the bins along the radial axis, in its unit."""
+        return self.integrator.radial if self._matrix is None else self._matrix.radial
+
+    def prepare_pyfai(self) -> None:
+        """Have pyFAI build what it integrates with; it takes a second for large detectors."""
+        with self._pyfai:
+            _ = self.integrator.radial
+
     def reduce(self, first: int, monitor: Monitor) -> Patterns:
         """
         Reduce neighbouring frames.

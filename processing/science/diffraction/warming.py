@@ -56,4 +56,5 @@ def _single_bin() -> TiledMatrix:
         squares=weights,
         normalisation=np.array([float(pixels)]),
         ignored=np.zeros(pixels // 8, np.uint8),
+        radial=np.zeros(1),
     )
