@@ -6,6 +6,7 @@ What processing refuses.
     ProcessingError
     ├── UnknownRecipeError            no such recipe, or not that version
     ├── UnknownProcessingRunError     missing, or not visible to this person
+    ├── UnknownMapsError              no proposal of which they see anything
     ├── UnknownProductError           no product, or not of a dataset that they may see
     ├── RecipeDefinitionError         a function that cannot become a recipe
     ├── RecipeParameterError          parameters outside the manifest's schema
@@ -48,6 +49,15 @@ class UnknownProductError(ProcessingError):
         super().__init__(
             f"There is no product {name} that you may see. Name it by rule and subject, "
             "xrd-map/<identifier of the dataset>, or by a dataset that it made."
+        )
+
+
+class UnknownMapsError(ProcessingError):
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"There is no proposal {name} of which you may see a dataset. Check the number, take "
+            "the identifier if two facilities use it, or sign in."
         )
 
 

@@ -22,7 +22,13 @@ from catalogue.digests import dataset_digest
 from catalogue.errors import NotPermittedError
 from catalogue.models import Activity, Dataset, RetractionMark, Tombstone
 from catalogue.places import content_store
-from catalogue.registration import ActivityRecord, DerivedDataset, DerivedFile, register_derived
+from catalogue.registration import (
+    ActivityRecord,
+    ConstantRecord,
+    DerivedDataset,
+    DerivedFile,
+    register_derived,
+)
 from catalogue.retracting import lock_shared
 from catalogue.storage.content import content_key
 from processing import leases, replaying
@@ -33,7 +39,15 @@ from processing.errors import LeaseLostError, ProcessingRunEndedError
 from processing.leases import Claim
 from processing.models import LogEntry, ProcessingRun, Product
 from processing.submission import read_manifest
-from processing.ticket import Event, Failure, LogLine, Outcome, OutputFile, Progress
+from processing.ticket import (
+    Event,
+    Failure,
+    LogLine,
+    MadeConstant,
+    Outcome,
+    OutputFile,
+    Progress,
+)
 
 State = ProcessingRun.State
 
@@ -278,6 +292,17 @@ def _result(role: str, content: str, subject: Dataset, outcome: Outcome) -> Deri
             FoundParameter(name=q.name, value=q.value, unit=q.unit) for q in outcome.quantities
         ],
         warnings=outcome.warnings,
+        constant=next((_constant(it) for it in outcome.constants if it.role == role), None),
+    )
+
+
+def _constant(made: MadeConstant) -> ConstantRecord:
+    return ConstantRecord(
+        kind=made.kind,
+        detector=made.detector,
+        module=made.module,
+        valid_from=made.valid_from,
+        conditions=made.conditions,
     )
 
 

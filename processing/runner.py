@@ -262,6 +262,9 @@ def _collect(manifest: Manifest, work: Workspace, returned: dict[str, str]) -> O
     needed = {role for role, slot in manifest.outputs.items() if not slot.optional}
     if lacking := sorted(needed - set(returned)):
         raise _StopError(_bad_output("output-missing", f"returned no {', '.join(lacking)}"))
+    if unknown := sorted({it.role for it in work.constants} - {"", *returned}):
+        what = f"states a constant of {', '.join(unknown)}, which it does not return"
+        raise _StopError(_bad_output("output-missing", what))
     if missing := sorted({*work.declared, *returned.values()} - found):
         raise _StopError(_bad_output("output-missing", f"did not write {', '.join(missing)}"))
     if undeclared := sorted(found - set(work.declared)):
@@ -280,6 +283,7 @@ def _collect(manifest: Manifest, work: Workspace, returned: dict[str, str]) -> O
         preview=preview,
         quantities=tuple(work.quantities),
         warnings=tuple(work.warnings),
+        constants=tuple(it.model_copy(update={"role": it.role or first}) for it in work.constants),
     )
 
 

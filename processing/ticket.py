@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -229,6 +230,24 @@ class Quantity(Document):
     unit: str | None = None
 
 
+class MadeConstant(Document):
+    """
+    What a result calibrates, from when on and under which conditions.
+
+    It becomes the CalibrationConstant of the dataset in this role.
+    """
+
+    role: str
+    kind: Annotated[Said, Field(min_length=1, max_length=40)]
+    detector: Annotated[Said, Field(max_length=100)] = ""
+    module: Annotated[Said, Field(max_length=100)] = ""
+    valid_from: AwareDatetime
+    conditions: Annotated[
+        dict[Annotated[Said, Field(min_length=1, max_length=60)], float | Said],
+        Field(max_length=50),
+    ] = {}
+
+
 class OutputFile(Document):
     """
     A file that a recipe has written; size and sha256 are the supervisor's finding.
@@ -285,10 +304,13 @@ class Repetition(Document):
 class Outcome(Document):
     """What an attempt brings back: outputs, or a failure."""
 
+    later = frozenset({"constants"})
+
     outputs: tuple[OutputFile, ...] = ()
     preview: OutputFile | None = None
     quantities: tuple[Quantity, ...] = ()
     warnings: tuple[Said, ...] = ()
+    constants: tuple[MadeConstant, ...] = ()  # at most one of each role
     repetition: Repetition | None = None
     failure: Failure | None = None
     usage: Usage = Usage()

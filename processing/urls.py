@@ -1,7 +1,7 @@
 from django.urls import URLPattern, path
 
 from processing.api.exports import list_keys
-from processing.views import evidence, facility, products, runs
+from processing.views import evidence, facility, maps, products, runs
 
 urlpatterns: list[URLPattern] = [
     path(
@@ -38,6 +38,7 @@ urlpatterns: list[URLPattern] = [
         )
         for verb in ("order", "pin", "unpin")
     ),
+    path("proposals/<str:proposal>/maps/", maps.show_maps, name="proposal-maps"),
     path("facility/", facility.show_facility, name="facility"),
     path("facility/facility.toml", facility.send_facility, name="facility-toml"),
     path("facility/plan/", facility.plan_facility, name="facility-plan"),

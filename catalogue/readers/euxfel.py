@@ -26,6 +26,13 @@ TRAIN = timedelta(seconds=0.1)  # ten trains a second
 INSTRUMENTS = ("SPB", "FXE", "SQS", "SCS", "MID", "HED", "SXP")
 
 _NAME = re.compile(r"(RAW|CORR)-R(\d+)-([A-Z]+\d*)-S(\d+)\.h5")
+_DETECTOR = re.compile(r"(.+)/DET/(?:\d+CH0:xtdf|JNGFR\d+:daqOutput)")
+# What product rules compare of a run and of the constants for it.
+_STATED = {
+    "detector.bias_voltage": ("channels/U0/measurementSenseVoltage", "V"),
+    "detector.repetition_rate": ("bunchStructure/repetitionRate", "MHz"),
+    "detector.integration_time": ("exposureTime", "s"),
+}
 _BROKEN = (FileStructureError, OSError, KeyError, ValueError, IndexError, TypeError, AttributeError)
 
 
@@ -236,7 +243,7 @@ def _describe(parts: list[_Part], warnings: list[str]) -> Description:
         proposal=str(proposal) if proposal else None,
         run_number=run,
         sample=sample if sample not in {"", "No Sample"} else None,
-        parameters=(*_count(parts, sources), *parameters),
+        parameters=(*_count(parts, sources), *parameters, *_read_detector(parts)),
         thumbnail=draw_curve(energies) if energies.size else None,
     )
 
@@ -301,6 +308,30 @@ def _read_monitor(parts: list[_Part]) -> tuple[NDArray[np.float64], list[FoundPa
             parameters += photon_pair("photon_wavelength", typical, "nm")
         return energies, parameters
     return np.empty(0), []
+
+
+def _read_detector(parts: list[_Part]) -> list[FoundParameter]:
+    """Read name and settings of the run's detector, if it has one AGIPD or JUNGFRAU."""
+    fast = sorted({it for part in parts for it in part.index.fast if _DETECTOR.fullmatch(it)})
+    names = {it.split("/DET/")[0] for it in fast}
+    if len(names) != 1:
+        return []
+    name = names.pop()
+    found = [FoundParameter(name="detector.name", value=name)]
+    cells = _series(parts, f"INDEX/{fast[0]}/image/count")
+    if (cells > 0).any():
+        found.append(FoundParameter(name="detector.memory_cells", value=int(cells.max())))
+    slow = sorted({it for part in parts for it in part.index.slow})
+    # The control devices of AGIPD bear another prefix than its modules.
+    mine = [it for it in slow if it.startswith(f"{name}/") or ("AGIPD" in name and "AGIPD" in it)]
+    for parameter, (key, unit) in _STATED.items():
+        for source in mine:
+            values = _series(parts, f"CONTROL/{source}/{key}/value")
+            if values.size:
+                typical = float(f"{np.median(values):.6g}")
+                found.append(FoundParameter(name=parameter, value=typical, unit=unit))
+                break
+    return found
 
 
 def _series(parts: list[_Part], path: str) -> NDArray[np.float64]:

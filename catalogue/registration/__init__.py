@@ -5,6 +5,7 @@ from catalogue.registration.derived import register_derived
 from catalogue.registration.raw import register_found, register_many, register_raw
 from catalogue.registration.records import (
     ActivityRecord,
+    ConstantRecord,
     DerivedDataset,
     DerivedFile,
     NamedSample,
@@ -15,6 +16,7 @@ from catalogue.registration.records import (
 
 __all__ = [
     "ActivityRecord",
+    "ConstantRecord",
     "DerivedDataset",
     "DerivedFile",
     "NamedSample",

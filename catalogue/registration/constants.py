@@ -1,9 +1,10 @@
-"""Calibration constants that files declare themselves to be."""
+"""Calibration constants: what files declare themselves to be, and what recipes have made."""
 
 from collections.abc import Iterable
 
 from catalogue.description import Description
 from catalogue.models import CalibrationConstant, Dataset
+from catalogue.registration.records import ConstantRecord
 from catalogue.units import convert
 
 # Content of which every dataset is a constant, and the parameters that become conditions.
@@ -19,6 +20,18 @@ def add_constants(pairs: Iterable[tuple[Dataset, Description]]) -> None:
     """
     CalibrationConstant.objects.bulk_create(
         _constant(row, description) for row, description in pairs if description.content in _KINDS
+    )
+
+
+def add_made_constant(row: Dataset, made: ConstantRecord) -> None:
+    """Note of a derived dataset what it calibrates, as the recipe has stated it."""
+    CalibrationConstant.objects.create(
+        dataset=row,
+        kind=made.kind,
+        detector=made.detector,
+        module=made.module,
+        valid_from=made.valid_from,
+        conditions=dict(made.conditions),
     )
 
 

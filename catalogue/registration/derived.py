@@ -6,6 +6,7 @@ from django.db.models import Model
 
 from catalogue.embargo.dates import inherited_guards, settle
 from catalogue.models import Activity, Dataset, Generated, Guard, Used
+from catalogue.registration.constants import add_made_constant
 from catalogue.registration.parts import add_files, add_parameters
 from catalogue.registration.records import ActivityRecord, DerivedDataset
 
@@ -84,6 +85,8 @@ def _create_derived(
     _hand_down(Dataset.samples.through, "sample", dataset, sources)
     _hand_down(Dataset.techniques.through, "technique", dataset, sources)
     add_parameters([(dataset, result.parameters)])
+    if result.constant is not None:
+        add_made_constant(dataset, result.constant)
     return dataset
 
 

@@ -76,6 +76,17 @@ class DerivedFile:
 
 
 @dataclass(frozen=True)
+class ConstantRecord:
+    """What a result calibrates: for which detector, from when, under which conditions."""
+
+    kind: str
+    valid_from: datetime
+    detector: str = ""
+    module: str = ""
+    conditions: Mapping[str, float | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class DerivedDataset:
     """A result in one role of an activity."""
 
@@ -87,6 +98,7 @@ class DerivedDataset:
     thumbnail: str = ""
     parameters: Sequence[FoundParameter] = ()
     warnings: Sequence[str] = ()
+    constant: ConstantRecord | None = None
 
 
 @dataclass(frozen=True)

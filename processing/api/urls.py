@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from processing.api import evidence, exports, facility, products, views
+from processing.api import evidence, exports, facility, maps, products, views
 
 urlpatterns: list[URLPattern] = [
     path("recipes/", views.Recipes.as_view(), name="api-recipes"),
@@ -25,6 +25,7 @@ urlpatterns: list[URLPattern] = [
     path("datasets/<str:pid>/crate/", exports.DatasetCrate.as_view(), name="api-dataset-crate"),
     path("products/", products.Products.as_view(), name="api-products"),
     path("products/<str:rule>/<str:pid>/", products.OneProduct.as_view(), name="api-product"),
+    path("proposals/<str:proposal>/maps/", maps.ProposalMaps.as_view(), name="api-proposal-maps"),
     path("facility/", facility.Facility.as_view(), name="api-facility"),
     path("facility/plan/", facility.FacilityPlan.as_view(), name="api-facility-plan"),
 ]

@@ -26,6 +26,10 @@ _JOULES_PER_KEV = 1.602176634e-16
 _QUANTITIES: dict[str, tuple[tuple[str, ...], float]] = {
     "energy_kev": (("photon_energy",), _JOULES_PER_KEV),
     "wavelength_nm": (("photon_wavelength",), 1e-9),
+    "bias_v": (("detector.bias_voltage",), 1.0),
+    "rate_mhz": (("detector.repetition_rate",), 1e6),
+    "integration_time_us": (("detector.integration_time",), 1e-6),
+    "cells": (("detector.memory_cells",), 1.0),
     "detector": (("detector.name", "detector.description", "detector.local_name"), 1.0),
 }
 

@@ -27,6 +27,7 @@ SELECT count(*),
           FROM processing_processingrun r
           JOIN processing_recipe c ON c.id = r.recipe_id
          WHERE c.name = %s AND r.state = 'succeeded' AND r.purpose = 'produce'
+           AND r.usage ->> 'cpu_seconds' IS NOT NULL
          ORDER BY r.id DESC LIMIT %s) t
 """
 

@@ -180,6 +180,7 @@ class Manifest(Document):
             With every fault at once, each with a JSON pointer.
         """
         properties: dict[str, Any] = self.parameters.get("properties", {})
+        known_schemas: dict[str, Any] = self.parameters.get("$defs", {})
         known = {name: value for name, value in given.items() if name in properties}
         validator = Draft202012Validator(self.parameters)
         faults = [_describe(error) for error in validator.iter_errors(known)]
@@ -196,7 +197,7 @@ class Manifest(Document):
         if faults:
             raise RecipeParameterError(faults)
         return {
-            name: _normalise(given.get(name, schema.get("default")), schema)
+            name: _normalise(given.get(name, schema.get("default")), schema, known_schemas)
             for name, schema in sorted(properties.items())
         }
 
@@ -221,13 +222,19 @@ def _is_finite(value: float) -> bool:
         return False
 
 
-def _normalise(value: JsonValue, schema: dict[str, Any]) -> JsonValue:
+def _normalise(value: JsonValue, schema: dict[str, Any], known: dict[str, Any]) -> JsonValue:
     """Give equal numbers one spelling, so that they give one run key."""
+    if isinstance(value, dict):
+        branch = _branch(schema)
+        branch = known.get(branch.get("$ref", "").rpartition("/")[2], branch)
+        inner = branch.get("properties", {})
+        told = {name: sub["default"] for name, sub in inner.items() if "default" in sub} | value
+        return {name: _normalise(part, inner.get(name, {}), known) for name, part in told.items()}
     if isinstance(value, list):
         items = schema.get("prefixItems") or [_branch(schema).get("items", {})] * len(value)
         if "anyOf" in schema:
             items = _branch(schema).get("prefixItems", items)
-        return [_normalise(item, sub) for item, sub in zip(value, items, strict=False)]
+        return [_normalise(item, sub, known) for item, sub in zip(value, items, strict=False)]
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     if _branch(schema).get("type") == "integer":

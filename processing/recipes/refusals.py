@@ -4,7 +4,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from processing.recipes.failures import RecipeError
+from processing.science import errors
 from processing.science.errors import DataError, ForeignFileError
+
+# Of every recipe that reads runs of European XFEL.
+EUXFEL: dict[type[DataError], str] = {
+    errors.NotARunError: "euxfel-not-a-run",
+    errors.EmptyRunError: "euxfel-empty",
+    errors.MixedRunError: "euxfel-mixed",
+    errors.RunIndexError: "euxfel-index",
+    errors.MissingSourceError: "euxfel-source",
+    errors.EmptySourceError: "euxfel-source-empty",
+    errors.MissingFilterError: "file-filter-missing",
+    errors.UnreadableFileError: "file-unreadable",
+}
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What a recipe may use besides its arguments."""
 
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from processing.recipes.fan_out import Executor, map_in_order, open_local
-from processing.ticket import Event, LogLine, Progress, Quantity
+from processing.ticket import Event, LogLine, MadeConstant, Progress, Quantity
 
 Item = TypeVar("Item")
 Part = TypeVar("Part")
@@ -42,6 +42,7 @@ class Workspace:
     roles: dict[str, str] = field(default_factory=dict)  # file -> role, where it was said
     quantities: list[Quantity] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    constants: list[MadeConstant] = field(default_factory=list)
     cores: int = 1
     cache: Path | None = None  # what any run can make again; None: nothing is kept
     chunk: int = 1  # items that ``map`` hands out at once
@@ -82,6 +83,40 @@ class Workspace:
     def quantity(self, name: str, value: float | str, unit: str | None = None) -> None:
         """State a headline number of the result."""
         self.quantities.append(Quantity(name=name, value=value, unit=unit))
+
+    def constant(
+        self,
+        *,
+        kind: str,
+        valid_from: datetime,
+        detector: str = "",
+        conditions: Mapping[str, float | str] | None = None,
+        role: str = "",
+    ) -> None:
+        """
+        State that a result calibrates other data: product rules pick it by this.
+
+        Parameters
+        ----------
+        kind : str
+            What rules ask for, "dark".
+        valid_from : datetime
+            With a time zone; it holds until there is a newer one.
+        detector : str, optional
+            Name of the detector, as the raw data state it.
+        conditions : mapping, optional
+            Name to number or text, {"bias_v": 300.0}; rules compare them.
+        role : str, optional
+            Of the output, by default the first; what is said last of it counts.
+        """
+        made = MadeConstant(
+            role=role,
+            kind=kind,
+            detector=detector,
+            valid_from=valid_from,
+            conditions=dict(conditions or {}),
+        )
+        self.constants = [it for it in self.constants if it.role != role] + [made]
 
     @overload
     def map(

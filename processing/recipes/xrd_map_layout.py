@@ -39,7 +39,7 @@ class Layout:
         q = Axis(integrator.radial, AXIS_UNITS[unit], name)
         sectors = integrator.azimuth
         azimuth = None if sectors is None else Axis(sectors, "deg", "azimuth χ")
-        return MapAxes(self.y, self.x, q, integrator.choices.has_errors, azimuth)
+        return MapAxes(self.y, self.x, q, integrator.choices.has_errors, azimuth=azimuth)
 
 
 def lay_out(

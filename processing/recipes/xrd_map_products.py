@@ -1,17 +1,35 @@
 """What needs the whole map: running sums, patterns, picture and headline numbers."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from processing.recipes.base import Workspace
 from processing.recipes.xrd_map_layout import Layout
-from processing.science.maps.map_file import MapFile
+from processing.recipes.xrd_map_phases import Wanted, write_wanted
+from processing.science.maps.map_file import Axis, MapFile
+from processing.science.maps.phase_picture import draw_panels
 from processing.science.pictures import draw_map, draw_pattern
 
 
-def complete_map(work: Workspace, layout: Layout, written: MapFile) -> None:
-    """Add what needs the whole map: running sums, patterns, picture, headline numbers."""
+def complete_map(
+    work: Workspace, layout: Layout, written: MapFile, wanted: Wanted, n_frames: int
+) -> None:
+    """Add what needs the whole map: running sums, patterns, phases, picture, headline numbers."""
+    dead = written.write_dead(layout.raster.arrange(np.arange(n_frames, dtype=np.float64)))
+    peak = sum_up(work, written)
+    work.quantity("dead_frames", dead)
+    phases = write_wanted(work, wanted, written)
+    if phases and layout.raster.positions > 1:
+        units = written.axes.signal_units
+        draw_panels(phases, work.preview(), units=units, **directions(layout.y, layout.x))
+    elif peak is not None:
+        draw_reflection(written, peak, work.preview())
+
+
+def sum_up(work: Workspace, written: MapFile) -> int | None:
+    """Write running sums and patterns, state headline numbers; return the strongest bin."""
     bins = len(written.axes.q.values)
     for planes in written.write_cumulative():
         work.progress(planes, bins, "summing")
@@ -23,21 +41,26 @@ def complete_map(work: Workspace, layout: Layout, written: MapFile) -> None:
     work.quantity(f"{radial}_min", float(q[0]), units)
     work.quantity(f"{radial}_max", float(q[-1]), units)
     if not written.valid.any():
-        return
-    spread = np.nan_to_num(written.maximum - written.mean, nan=-np.inf)
-    if layout.raster.positions == 1:
-        peak = int(np.nanargmax(written.mean))
-        draw_pattern(written.mean, work.preview())
-    else:
-        peak = int(spread.argmax())
-        half = max(2, bins // 200)
-        picture = written.read_range(max(0, peak - half), min(bins, peak + half + 1))
-        draw_map(picture, work.preview(), **_directions(layout))
+        return None
+    strength = written.mean if written.valid.size == 1 else written.maximum - written.mean
+    peak = int(np.nan_to_num(strength, nan=-np.inf).argmax())
     work.quantity(f"strongest_reflection_{radial}", float(q[peak]), units)
+    return peak
 
 
-def _directions(layout: Layout) -> dict[str, Any]:
-    x, y = layout.x, layout.y
+def draw_reflection(written: MapFile, peak: int, path: Path) -> None:
+    """Draw the map of one reflection; of a single position its pattern."""
+    if written.valid.size == 1:
+        draw_pattern(written.mean, path)
+        return
+    bins = len(written.axes.q.values)
+    half = max(2, bins // 200)
+    picture = written.read_range(max(0, peak - half), min(bins, peak + half + 1))
+    draw_map(picture, path, **directions(written.axes.y, written.axes.x))
+
+
+def directions(y: Axis, x: Axis) -> dict[str, Any]:
+    """Say how a picture of a map lies, from its axes."""
     steps = [
         abs(axis.values[-1] - axis.values[0]) / max(1, len(axis.values) - 1) for axis in (x, y)
     ]

@@ -14,9 +14,30 @@ What science refuses.
     ├── GeometryError           a PONI file that describes no usable geometry
     │   ├── PoniPathError       it names a file on the machine that reads it
     │   └── WavelengthError     it has no wavelength, and q is asked for
-    └── RasterError             frames that cannot be laid out as a map
-        ├── TooManyFramesError  more frames than positions
-        └── NoRasterError       nobody said how many rows and columns
+    ├── RasterError             frames that cannot be laid out as a map
+    │   ├── TooManyFramesError  more frames than positions
+    │   └── NoRasterError       nobody said how many rows and columns
+    ├── RegionError             a region of interest that the map does not have
+    ├── PhaseError              a reference pattern that cannot be fitted to the map
+    ├── CombineError            maps that do not fit together
+    ├── RunError                files that are no usable run of European XFEL
+    │   ├── NotARunError        none has the name of one
+    │   ├── EmptyRunError       no train
+    │   ├── MixedRunError       of several runs or proposals, or raw and corrected
+    │   ├── RunIndexError       an index that does not fit its data
+    │   ├── MissingSourceError  a source or key that the run does not have
+    │   └── EmptySourceError    one that it has, without data
+    └── DarkError               dark runs that give no constants
+        ├── CorrectedInputError corrected frames instead of raw ones
+        ├── InterleavedError    signal and gain level in turn, as before 2017
+        ├── TooFewTrainsError   too short for a standard deviation
+        ├── MixedCellsError     memory cells that change from train to train
+        ├── ConditionsError     runs that were not taken alike
+        ├── GainOrderError      a run in the role of another gain
+        ├── SameRunError        one run in two roles
+        ├── BeamError           offsets far above the last ones
+        ├── BadModuleError      more bad pixels than are believed
+        └── EmptyDarkError      no constant at all
 
 They name files by their names, never by a server's path.
 """
@@ -135,4 +156,88 @@ class TooManyFramesError(RasterError):
 
 
 class NoRasterError(RasterError):
+    pass
+
+
+class RegionError(DataError):
+    pass
+
+
+class PhaseError(DataError):
+    pass
+
+
+class CombineError(DataError):
+    pass
+
+
+class RunError(DataError):
+    """Files that are no usable run of European XFEL."""
+
+
+class NotARunError(RunError):
+    pass
+
+
+class EmptyRunError(RunError):
+    pass
+
+
+class MixedRunError(RunError):
+    pass
+
+
+class RunIndexError(RunError):
+    pass
+
+
+class MissingSourceError(RunError):
+    pass
+
+
+class EmptySourceError(RunError):
+    pass
+
+
+class DarkError(DataError):
+    """Dark runs that give no constants."""
+
+
+class CorrectedInputError(DarkError):
+    pass
+
+
+class InterleavedError(DarkError):
+    pass
+
+
+class TooFewTrainsError(DarkError):
+    pass
+
+
+class MixedCellsError(DarkError):
+    pass
+
+
+class ConditionsError(DarkError):
+    pass
+
+
+class GainOrderError(DarkError):
+    pass
+
+
+class SameRunError(DarkError):
+    pass
+
+
+class BeamError(DarkError):
+    pass
+
+
+class BadModuleError(DarkError):
+    pass
+
+
+class EmptyDarkError(DarkError):
     pass

@@ -98,9 +98,30 @@ def colour(values: NDArray[np.float64]) -> NDArray[np.uint8]:
         Red, green, blue and opacity; NaN is transparent.
     """
     finite = np.isfinite(values)
-    low, high = np.percentile(values[finite], CLIPPED_PERCENTILES) if finite.any() else (0.0, 1.0)
+    low, high = span_of(values)
     span = high - low if high > low else 1.0
     level = np.where(finite, np.clip((values - low) / span, 0, 1), 0) * (len(VIRIDIS) - 1)
     anchors = np.arange(len(VIRIDIS))
     channels = [np.interp(level, anchors, [rgb[i] for rgb in VIRIDIS]) for i in range(3)]
     return np.stack([*channels, np.where(finite, 255, 0)], axis=-1).round().astype(np.uint8)
+
+
+def span_of(values: NDArray[np.float64]) -> tuple[float, float]:
+    """
+    Say which values have the ends of the colour scale.
+
+    Parameters
+    ----------
+    values : ndarray of shape (slow, fast)
+        NaN takes no part.
+
+    Returns
+    -------
+    tuple of float
+        The 0.2 and 99.8 percentiles; 0 and 1 if nothing is finite.
+    """
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return 0.0, 1.0
+    low, high = np.percentile(finite, CLIPPED_PERCENTILES)
+    return float(low), float(high)

@@ -99,6 +99,8 @@ def _note(parent: h5py.Group, name: str, media_type: str, text: str) -> None:
 
 def _as_stored(value: Any) -> Any:
     """HDF5 has no null nor objects: an absent choice is the word, what is nested its JSON."""
-    if value is None:
+    is_list = isinstance(value, list | tuple)
+    if value is None or (is_list and not value):
         return "none"
-    return json.dumps(value, sort_keys=True) if isinstance(value, dict) else value
+    is_nested = isinstance(value, dict) or (is_list and isinstance(value[0], dict))
+    return json.dumps(value, sort_keys=True) if is_nested else value

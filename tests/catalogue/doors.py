@@ -369,6 +369,8 @@ ELSEWHERE = {
     "api-run-cancel": "test_a_stranger_cannot_cancel_a_run_that_they_cannot_see",
     "product-list": "test_products_are_shown_with_their_subjects_only",
     "product": "test_products_are_shown_with_their_subjects_only",
+    "proposal-maps": "test_the_maps_of_a_proposal_are_shown_with_their_scans_only",
+    "api-proposal-maps": "test_the_maps_of_a_proposal_are_shown_with_their_scans_only",
     "product-order": "test_a_stranger_decides_nothing_about_a_product",
     "product-pin": "test_a_stranger_decides_nothing_about_a_product",
     "product-unpin": "test_a_stranger_decides_nothing_about_a_product",

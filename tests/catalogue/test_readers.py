@@ -22,6 +22,7 @@ from catalogue.readers.child import read_in_child
 from catalogue.readers.choice import read
 from catalogue.readers.quantities import KEV_ANGSTROM, photon_pair
 from catalogue.readers.thumbnail import draw_curve, draw_image
+from demo.makers.detectors import write_agipd_run
 from demo.makers.euxfel import FIRST_TRAIN, write_euxfel_run
 from tests.catalogue.children import readers_at_work
 from tests.makers import hostile
@@ -346,6 +347,16 @@ def test_a_run_is_described_by_its_trains_and_its_gas_monitor(folder: Path) -> N
     assert known["photon_energy"] == (pytest.approx(9.322, rel=1e-3), "keV")
     assert found.thumbnail is not None
     assert [it.path for it in found.files] == ["RAW-R0149-DA01-S00000.h5"]
+
+
+def test_a_run_tells_its_detector_and_how_it_was_set(folder: Path) -> None:
+    """By these a product rule finds the calibration constants that fit."""
+    pixels = np.zeros((2, 3, 512, 128), np.uint16)
+    known = quantities(look(write_agipd_run(folder / "r1", {0: (pixels, pixels)}, bias_v=200)))
+    assert known["detector.name"] == ("SPB_DET_AGIPD1M-1", None)
+    assert known["detector.memory_cells"] == (3, None)
+    assert known["detector.bias_voltage"] == (200, "V")
+    assert known["detector.repetition_rate"] == (1.1, "MHz")
 
 
 def test_a_run_in_the_old_format_is_described(folder: Path) -> None:

@@ -75,6 +75,7 @@ def fill(world: World) -> dict[str, str]:
         "failed run": f"/processing-runs/{failed.uuid}/",
         "products": "/products/",
         "products in a condition": "/products/?rule=xrd-map&condition=failed",
+        "maps of a proposal": f"/proposals/{world.proposal.number}/maps/",
         "stale product": f"/products/xrd-map/{wanted[0].pid}/",
         "failed product": f"/products/xrd-map/{wanted[1].pid}/",
         "calibration": f"/datasets/{wanted[0].pid}/calibration/",

@@ -56,7 +56,7 @@ class Eight:
         self.scratch: Arrays = (
             np.zeros((LANES, shape.block * shape.kind.itemsize + SLACK), np.uint8),
             np.zeros(LANES * octets, np.uint64),
-            np.zeros((LANES, octets), np.uint8),
+            np.zeros(octets, np.uint8),
             np.zeros((TILE, LANES), np.float32),
         )
         self.signal, self.variance = np.empty((bins, LANES)), np.empty((bins, LANES))

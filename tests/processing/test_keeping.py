@@ -334,6 +334,17 @@ def test_a_price_stems_from_history_else_from_the_limits(world: World) -> None:
     assert price.bytes_out == 3 * the_result().size
 
 
+def test_runs_of_which_no_usage_is_known_have_no_price(world: World) -> None:
+    rule = ProductRule.objects.select_related("recipe").get(pk=a_rule(world).pk)
+    a_constant(world, 0)
+    a_scan(world, 1)
+    keep_all()
+    # Ended by hand, as runs were before their usage was kept.
+    ProcessingRun.objects.filter(state="queued").update(state="succeeded")
+    source = rates_of(rule).price(1, 0).source
+    assert source == "upper bound, cores times walltime: there is no history"
+
+
 # Keys
 
 DIGEST = "0123456789abcdef" * 4

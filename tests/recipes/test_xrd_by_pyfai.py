@@ -87,9 +87,9 @@ def test_pixels_that_a_flat_does_not_know_take_no_part(
     poni: Path, work: Workspace, tmp_path: Path
 ) -> None:
     frames = make_frames("<i4", FRAMES, masked=False)
-    frames[:, :, 30:] = 10**6  # where the flat is 0, or no number
+    frames[:, :, 30:] = 10**6  # where the flat is 0, below, or no number
     flat = np.ones(SIDES)
-    flat[:, 30:50], flat[:, 50:] = 0.0, np.nan
+    flat[:, 30:40], flat[:, 40:50], flat[:, 50:] = 0.0, -0.5, np.nan
 
     scan = a_scan(tmp_path, frames)
     found = run(scan, poni, flat=an_image(tmp_path / "flat.edf", flat))

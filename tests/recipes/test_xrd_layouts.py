@@ -1,6 +1,8 @@
 """Every layout of a scan gives pyFAI's own numbers, in every frame and every bin."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -16,6 +18,7 @@ from processing.recipes.base import RecipeError, Workspace, working_in
 from processing.recipes.xrd_map import xrd_map
 from tests.makers.layouts import (
     BINS,
+    DEAD,
     FILTERS,
     N_FRAMES,
     SIDES,
@@ -178,7 +181,7 @@ def test_the_monitor_divides_and_a_row_may_run_backwards(
 ) -> None:
     files = write_scan(tmp_path, make_frames("<u4"), Layout(compression))
     monitor = np.linspace(900.0, 1100.0, N_FRAMES)
-    monitor[33] = 0.0
+    monitor[33], monitor[34] = 0.0, np.nan
     with h5py.File(files[0], "r+") as file:
         file["entry/monitor"] = monitor
 
@@ -193,15 +196,18 @@ def test_the_monitor_divides_and_a_row_may_run_backwards(
         expected.reshape(-1, BINS)[:N_FRAMES] = curves / relative[:, None]
         expected[1::2] = expected[1::2, ::-1].copy()
         is_equal(found[name], expected)
-    assert found["valid"].sum() == N_FRAMES - 1
+    assert found["valid"].sum() == N_FRAMES - 2
 
 
-@pytest.mark.parametrize(("compression", "tier"), [("lz4", "fused"), ("gzip", "block")])
+@pytest.mark.parametrize(
+    ("compression", "tier"), [("lz4", "fused"), ("gzip", "block"), ("gzip", "general")]
+)
 def test_frames_that_were_never_written_and_frames_without_light_are_empty(
     compression: Any, tier: str, inputs: dict[str, Path], work: Workspace, tmp_path: Path
 ) -> None:
     frames = make_frames("<u4")
-    frames[20] = 0
+    frames[20, :, :] = 0
+    frames[20][DEAD] = marker_of("<u4")  # dead pixels stay dead in the dark
     missing = {3, 40, 71}
     with h5py.File(tmp_path / "scan.h5", "w") as file:
         data = file.create_dataset(
@@ -210,7 +216,7 @@ def test_frames_that_were_never_written_and_frames_without_light_are_empty(
         for number in sorted(set(range(N_FRAMES)) - missing):
             data[number] = frames[number]
 
-    found = run(tmp_path / "scan.h5", inputs)
+    found = run(tmp_path / "scan.h5", inputs, by_pyfai=tier == "general")
 
     assert set(np.flatnonzero(found["valid"] == 0)) == missing | {20}
     assert np.isnan(found["intensity"][[3, 20, 40, 71]]).all()
@@ -218,6 +224,77 @@ def test_frames_that_were_never_written_and_frames_without_light_are_empty(
     is_equal(found["intensity"][others], truth()[0][others])
     assert found["decided"]["tier"] == tier
     assert any("4 of 72 frames have no valid pattern" in told for told in work.warnings)
+
+
+@pytest.mark.parametrize("tier", ["fused", "block", "general"])
+def test_a_frame_with_light_under_the_mask_alone_is_dark_and_valid(
+    tier: str, inputs: dict[str, Path], work: Workspace, tmp_path: Path
+) -> None:
+    frames = make_frames("<u4")
+    frames[20] = 0
+    frames[20][DEAD] = 7
+    scan = write_scan(tmp_path, frames, Layout("gzip" if tier == "block" else "lz4"))
+
+    found = run(scan, inputs, by_pyfai=tier == "general")
+
+    assert found["valid"].all()
+    assert np.nanmax(found["intensity"][20]) == 0
+    assert found["decided"]["tier"] == tier
+
+
+def test_a_wrong_matrix_in_the_cache_is_noticed(
+    inputs: dict[str, Path], work: Workspace, tmp_path: Path
+) -> None:
+    """A map is held against pyFAI itself, which keeps nothing between runs."""
+    work.cache = tmp_path / "cache"
+    scan = write_scan(tmp_path, make_frames("<u4"), Layout())
+    run(scan, inputs)
+    (kept,) = work.cache.rglob("weights.npy")
+    weights = np.load(kept)
+    weights[len(weights) // 2] += 0.01
+    np.save(kept, weights)
+
+    with pytest.raises(RecipeError, match=r"deviates by .* by_pyfai true") as refusal:
+        run(scan, inputs)
+
+    assert refusal.value.code == "xrd-deviation"
+    assert run(scan, inputs, by_pyfai=True)["decided"]["tier"] == "general"
+
+
+COMPILED = """
+import sys
+from pathlib import Path
+from processing.recipes.xrd_map import warm_up, xrd_map
+from processing.science.kernels.blocks import sum_eight
+from processing.science.kernels.fused import reduce_eight
+
+warm_up()
+before = set(sum_eight.signatures), set(reduce_eight.signatures)
+for scan in sys.argv[2:]:
+    xrd_map(scan, sys.argv[1], bins=50, shape=(8, 9))
+new = set(sum_eight.signatures) - before[0] | set(reduce_eight.signatures) - before[1]
+print(len(before[0]), len(before[1]), sorted(map(str, new)))
+"""
+
+
+def test_after_the_warm_up_no_map_waits_for_a_compiler(
+    inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    layouts = [Layout(), Layout(dtype="u1"), Layout("gzip", "<u2"), Layout("contiguous", ">f4")]
+    scans = []
+    for layout in layouts:
+        folder = tmp_path / str(layout).replace(" ", "-")
+        folder.mkdir()
+        frames = make_frames(layout.dtype, masked=False)
+        scans += write_scan(folder, frames, layout)
+    told = subprocess.run(
+        [sys.executable, "-c", COMPILED, inputs["geometry"], *scans],
+        check=True,
+        capture_output=True,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert told.stdout.split(maxsplit=2) == [b"8", b"1", b"[]\n"]
 
 
 def rewrite_chunk(path: Path, number: int, body: bytes, filter_mask: int = 0) -> None:
@@ -300,7 +377,8 @@ def test_images_of_several_types_keep_their_own_markers(
         if number % 2:
             assert kept[20, 30] == 65535
 
+    del inputs["mask"]  # nothing else says that these pixels are dead
     found = run(files, inputs)
 
-    is_equal(found["intensity"], truth()[0])
+    is_equal(found["intensity"], by_pyfai(frames)[0])
     assert found["decided"]["tier"] == "block"

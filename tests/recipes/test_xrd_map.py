@@ -513,6 +513,10 @@ def test_the_example_shows_its_ring_where_the_geometry_says(
 
 def test_a_larger_scan_costs_more() -> None:
     sizes = [{"scan": [size], "geometry": [500]} for size in (10**8, 10**10)]
-    (cheap, small), (dear, large) = [estimate(given, {"bins": 1000}) for given in sizes]
+    plain = {"bins": 1000, "clip": None, "azimuth_bins": None, "by_pyfai": False}
+    (cheap, small), (dear, large) = [estimate(given, plain) for given in sizes]
     assert 0 < cheap < dear
     assert 0 < small < large
+    dearer, larger = estimate(sizes[1], plain | {"azimuth_bins": 36})
+    assert dearer > dear
+    assert larger > 10 * large

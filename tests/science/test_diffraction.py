@@ -14,7 +14,6 @@ from processing.science.diffraction.integrator import (
     Reduction,
     blank_invalid,
     find_better_orientation,
-    integrate_frames,
 )
 from processing.science.diffraction.poni import Poni, read_poni
 from processing.science.errors import ShapeError, WavelengthError
@@ -214,37 +213,6 @@ def test_a_wrong_orientation_is_noticed(poni: Poni) -> None:
 
     assert find_better_orientation(frame, poni, 3) is None
     assert find_better_orientation(np.fliplr(frame), poni, 3) == 4
-
-
-def test_lost_frames_leave_a_gap_in_the_order(poni: Poni) -> None:
-    good = lab6_frame(poni)
-    given = [
-        (good, 1.0),
-        (None, 1.0),
-        (good, 0.0),
-        (good, math.nan),
-        (np.zeros(SHAPE, np.int32), 1.0),
-        (np.full(SHAPE, 2**32 - 1, np.uint32), 1.0),
-        (good, 1.0),
-    ]
-
-    patterns = list(integrate_frames(given, an_integrator(poni)))
-
-    assert [pattern is not None for pattern in patterns] == [True, *[False] * 5, True]
-
-
-def test_frames_are_reduced_one_by_one(poni: Poni) -> None:
-    read = []
-
-    def frames() -> Any:
-        for number in range(3):
-            read.append(number)
-            yield lab6_frame(poni), 1.0
-
-    patterns = integrate_frames(frames(), an_integrator(poni))
-    next(patterns)
-
-    assert read == [0]
 
 
 def test_counts_are_kept_and_the_frame_is_not_touched() -> None:

@@ -74,7 +74,7 @@ class _Work:
         scratch = (
             np.zeros((LANES, frames.block * frames.itemsize + SLACK), np.uint8),
             np.empty(LANES * octets, np.uint64),
-            np.zeros((LANES, octets), np.uint8),
+            np.zeros(octets, np.uint8),
             np.zeros((TILE, LANES), np.float32),
         )
         self.arguments: tuple[Any, ...] = (

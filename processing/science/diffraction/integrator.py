@@ -1,6 +1,5 @@
 """Azimuthal integration: detector frames to intensity against scattering vector or angle."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from processing.science.diffraction.poni import Poni, build_integrator
 from processing.science.errors import ShapeError, WavelengthError
-from processing.science.markers import Frame, blank_invalid, has_counts
+from processing.science.markers import Frame, blank_invalid
 
 if TYPE_CHECKING:  # importing it takes a second, which whoever lists recipes need not wait
     from pyFAI.integrator.azimuthal import AzimuthalIntegrator
@@ -311,32 +310,6 @@ class FrameIntegrator:
 
 def _where_reached(result: Any, values: Any) -> NDArray[np.float64]:
     return np.where(np.asarray(result.count) > 0, values, np.nan)
-
-
-def integrate_frames(
-    frames: Iterable[tuple[Frame | None, float]], integrator: FrameIntegrator
-) -> Iterator[Pattern | None]:
-    """
-    Reduce frames one after the other, in flat memory.
-
-    Parameters
-    ----------
-    frames : iterable of (ndarray of shape (slow, fast) or None, float)
-        Counts, in photons, with the relative monitor; None for a frame that is lost.
-    integrator : FrameIntegrator
-        Geometry and choices.
-
-    Yields
-    ------
-    Pattern or None
-        In the order of the frames; None where the frame is lost, its monitor is not
-        above 0, or it holds no count at all (the detector delivered nothing).
-    """
-    for frame, monitor in frames:
-        if frame is None or not monitor > 0 or not has_counts(frame):
-            yield None
-        else:
-            yield integrator.integrate(frame, monitor)
 
 
 def join_masks(

@@ -111,13 +111,29 @@ def find_markers(
 def any_unmarked(
     planes: NDArray[Any], first: int, n_planes: int, width: int, marks: NDArray[Any]
 ) -> bool:
-    """Tell whether any of some planes has a bit where no element is marked."""
-    step, at = np.uint64(width), np.uint64(first)
-    for _ in range(n_planes):
+    """Tell whether planes, eight at a time, have a bit where no element is marked."""
+    step, plane_0 = np.uint64(width), np.uint64(first)
+    for _ in range(n_planes // 8):
+        plane_1 = plane_0 + step
+        plane_2 = plane_1 + step
+        plane_3 = plane_2 + step
+        plane_4 = plane_3 + step
+        plane_5 = plane_4 + step
+        plane_6 = plane_5 + step
+        plane_7 = plane_6 + step
         found = np.uint8(0)
         for i in range(step):
-            found |= planes[at + i] & ~marks[i]
+            found |= (
+                planes[plane_0 + i]
+                | planes[plane_1 + i]
+                | planes[plane_2 + i]
+                | planes[plane_3 + i]
+                | planes[plane_4 + i]
+                | planes[plane_5 + i]
+                | planes[plane_6 + i]
+                | planes[plane_7 + i]
+            ) & ~marks[i]
         if found:
             return True
-        at += step
+        plane_0 = plane_7 + step
     return False

@@ -101,7 +101,7 @@ def reduce_eight(
         First row of each tile and one more, then what ``sum_tile`` takes.
     scratch : tuple of ndarray
         ``planes`` u1 of (8, block bytes + slack), ``words`` u8 of (8 x octets of a block),
-        ``marks`` u1 of (8, octets of a block), ``pixels`` f4 of (tile, 8).
+        ``marks`` u1 of (octets of a block), ``pixels`` f4 of (tile, 8).
     signal, variance : ndarray of float64 of shape (bins, 8)
         Zeroed here; take S and V of ``sum_tile``.
     states : ndarray of uint8 of shape (8,)
@@ -124,8 +124,9 @@ def reduce_eight(
         for start in range(first, min(first + TILE, whole), block):
             n = min(block, whole - start)
             _decode_eight(chunks, sizes, positions, (n, itemsize), planes, states)
-            _judge_eight(planes, (n, itemsize, is_signed), ignored, start, marks, states)
-            _spread_eight(planes, (n, itemsize), marks, words, pixels, start - first)
+            kept_out = ignored[start // _OCTET : (start + n) // _OCTET]
+            _judge_eight(planes, (n, itemsize, is_signed), kept_out, marks, states)
+            _spread_eight(planes, (n, itemsize), kept_out, words, pixels, start - first)
         if first + TILE > whole and whole < n_pixels:
             _take_rest(chunks, sizes, positions, layout, pixels, first, states)
         sum_tile(pixels, rows, limits[tile], limits[tile + 1], signal, variance)
@@ -161,33 +162,44 @@ def _judge_eight(
     planes: NDArray[Any],
     shape: Any,
     ignored: NDArray[Any],
-    start: int,
     marks: NDArray[Any],
     states: NDArray[Any],
 ) -> None:
     """Find pixels without a count in a block of each frame, and whether any is above 0."""
     n, itemsize, is_signed = shape
     width = n // _OCTET
+    top = (8 * itemsize - 1) * width
     for frame in range(LANES):
         if states[frame] == DAMAGED:
             continue
-        find_markers(planes[frame], 8 * itemsize, width, is_signed, marks[frame])
-        found = np.uint8(0)
-        for i in range(width):
-            found |= marks[frame, i] & ~ignored[start // _OCTET + i]
-        if found:
-            states[frame] = MARKED
-        elif states[frame] == EMPTY and any_unmarked(
-            planes[frame], 0, 8 * itemsize, width, marks[frame]
+        # A marker has the highest bit, or, of signed types, the one below: it is rarely seen
+        # where it counts.
+        if _any_bit(planes[frame], top, width, ignored) or (
+            is_signed and _any_bit(planes[frame], top - width, width, ignored)
         ):
-            states[frame] = OK
+            find_markers(planes[frame], 8 * itemsize, width, is_signed, marks)
+            if _any_bit(marks, 0, width, ignored):
+                states[frame] = MARKED
+        if states[frame] == EMPTY:
+            find_markers(planes[frame], 8 * itemsize, width, is_signed, marks)
+            if any_unmarked(planes[frame], 0, 8 * itemsize, width, marks):
+                states[frame] = OK
+
+
+@kernel
+def _any_bit(plane: NDArray[Any], first: int, width: int, ignored: NDArray[Any]) -> bool:
+    """Tell whether a plane has a bit where no pixel is ignored."""
+    start, found = np.uint64(first), np.uint8(0)
+    for i in range(np.uint64(width)):
+        found |= plane[start + i] & ~ignored[i]
+    return found != 0
 
 
 @kernel
 def _spread_eight(
     planes: NDArray[Any],
     shape: Any,
-    marks: NDArray[Any],
+    ignored: NDArray[Any],
     words: NDArray[Any],
     pixels: NDArray[Any],
     row: int,
@@ -202,20 +214,24 @@ def _spread_eight(
     scale = np.float32(1.0)
     for byte in range(1, itemsize):
         scale *= np.float32(256.0)
-        _spread_high(planes, (8 * byte * width, width), marks, words, (pixels, row), scale)
+        _spread_high(planes, (8 * byte * width, width), ignored, words, (pixels, row), scale)
 
 
 @kernel
 def _spread_high(
-    planes: NDArray[Any], part: Any, marks: NDArray[Any], words: NDArray[Any], into: Any, scale: Any
+    planes: NDArray[Any],
+    part: Any,
+    ignored: NDArray[Any],
+    words: NDArray[Any],
+    into: Any,
+    scale: Any,
 ) -> None:
     """Add a higher byte to the counts of the frames that have any: most have none."""
     first, width = part
     pixels, row = into
     high, n_high = 0, 0
     for frame in range(LANES):
-        # What is marked is ignored, or its frame is not summed here.
-        if any_unmarked(planes[frame], first, 8, width, marks[frame]):
+        if any_unmarked(planes[frame], first, 8, width, ignored):
             high |= 1 << frame
             n_high += 1
     if n_high > _FEW:

@@ -5,7 +5,7 @@ It is layout and nothing else: ``/entry/map`` as the map viewer reads it, patter
 frames, and how it was made. Equal contents give equal bytes, so no clock is looked at.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from processing.science.diffraction.integrator import Pattern
 from processing.science.diffraction.patterns import Patterns, State
 from processing.science.maps.raster import Raster
+from processing.science.maps.tiles import MAX_FAST_CHUNK, Tile, read_tiles
 from processing.science.nexus import Readings
 from processing.science.process import Provenance, write_process
 
 PLANES_BYTES = 2**26
-MAX_FAST_CHUNK = 50
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,13 @@ class Axis:
 
 @dataclass(frozen=True)
 class MapAxes:
-    """Axes of a map, and whether every pattern has its standard error; sectors of its cakes."""
+    """Axes of a map, whether patterns have standard errors, their unit, sectors of cakes."""
 
     y: Axis
     x: Axis
     q: Axis
     has_errors: bool = True
+    signal_units: str = "photon"
     azimuth: Axis | None = None
 
 
@@ -69,11 +70,11 @@ class MapFile:
             written.attrs.update({"units": axis.units, "long_name": axis.long_name})
         chunk = (1, min(fast, MAX_FAST_CHUNK), bins)
         for name in ("intensity", "errors") if axes.has_errors else ("intensity",):
-            self._create(name, self.shape, chunk, units="photon")
+            self._create(name, self.shape, chunk, units=axes.signal_units)
         if axes.has_errors:
             # NXdata finds the errors of a signal by this name.
             self._map["intensity_errors"] = h5py.SoftLink("/entry/map/errors")
-        self._create("cumulative", (bins + 1, slow, fast), (1, slow, fast), units="photon")
+        self._create("cumulative", (bins + 1, slow, fast), (1, slow, fast), units=axes.signal_units)
         if axes.azimuth is not None:
             self._create_cakes(axes.azimuth)
         self.valid = np.zeros((slow, fast), np.uint8)
@@ -170,6 +171,39 @@ class MapFile:
         errors = self._map["errors"][cell] if "errors" in self._map else None
         return self._map["intensity"][cell], errors
 
+    @property
+    def entry(self) -> h5py.Group:
+        """The NXentry, for what stands beside the map."""
+        return self._entry
+
+    def add_planes(self, name: str, signals: Sequence[str]) -> h5py.Group:
+        """
+        Create an NXdata of maps without radial axis, for ``create_plane``.
+
+        Parameters
+        ----------
+        name : str
+            Of the group.
+        signals : sequence of str
+            Maps to plot, the first one by default.
+
+        Returns
+        -------
+        h5py.Group
+            With the axes ``y`` and ``x``.
+        """
+        attributes = {"signal": signals[0], "axes": ["y", "x"]}
+        group = _group(self._entry, name, "NXdata", **attributes)
+        if signals[1:]:
+            group.attrs["auxiliary_signals"] = list(signals[1:])
+        for axis in ("y", "x"):
+            group[axis] = h5py.SoftLink(f"/entry/map/{axis}")
+        return group
+
+    def tiles(self) -> Iterator[Tile]:
+        """Read the finished map piece by piece, see ``read_tiles``."""
+        return read_tiles(self._map)
+
     def write_cumulative(self, block_bytes: int = PLANES_BYTES) -> Iterator[int]:
         """
         Sum the finished map along q, plane by plane, in float64.
@@ -234,11 +268,30 @@ class MapFile:
         )
         group["q"] = h5py.SoftLink("/entry/map/q")
         total = np.where(self._reached > 0, self._sum, np.nan)
-        group.create_dataset("sum", data=total).attrs["units"] = "photon"
+        group.create_dataset("sum", data=total).attrs["units"] = self.axes.signal_units
         if "errors" in self._map:
             errors = np.where(self._reached > 0, np.sqrt(self._variance), np.nan)
-            group.create_dataset("sum_errors", data=errors).attrs["units"] = "photon"
-        group.create_dataset("maximum", data=self.maximum).attrs["units"] = "photon"
+            group.create_dataset("sum_errors", data=errors).attrs["units"] = self.axes.signal_units
+        group.create_dataset("maximum", data=self.maximum).attrs["units"] = self.axes.signal_units
+
+    def write_dead(self, numbers: NDArray[np.float64]) -> int:
+        """
+        Write which frames were taken and gave no pattern.
+
+        Parameters
+        ----------
+        numbers : ndarray of shape (slow, fast)
+            Number of the frame of each position; NaN where none was taken.
+
+        Returns
+        -------
+        int
+            How many.
+        """
+        dead = np.isfinite(numbers) & (self.valid == 0)
+        self._map.create_dataset("dead", data=dead.astype(np.uint8))
+        self._entry["dead_frames"] = np.sort(numbers[dead]).astype(np.int64)
+        return int(dead.sum())
 
     def write_monitor(self, monitor: Readings, grid: NDArray[np.float64], reference: float) -> None:
         """
@@ -279,6 +332,31 @@ class MapFile:
             name, shape, "f4", chunks=chunk, fillvalue=np.float32(np.nan)
         )
         written.attrs["units"] = units
+
+
+def create_plane(group: h5py.Group, name: str, shape: tuple[int, ...], units: str) -> h5py.Dataset:
+    """
+    Create one number per position of a map, float32, NaN until it is written.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        As of ``MapFile.add_planes``.
+    name : str
+        Of the field.
+    shape : tuple of int
+        (slow, fast), and whatever follows.
+    units : str
+        Of the numbers; empty for a pure number.
+
+    Returns
+    -------
+    h5py.Dataset
+        Ready to be written.
+    """
+    plane = group.create_dataset(name, shape[:2], "f4", fillvalue=np.float32(np.nan))
+    plane.attrs["units"] = units
+    return plane
 
 
 @contextmanager

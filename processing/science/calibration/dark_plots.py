@@ -1,0 +1,69 @@
+"""Plots of dark constants for people: what they are, and how they differ from the last ones."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from processing.science.calibration.dark_summary import EDGES, DarkSummary
+
+_LABELS = {
+    "offset": "offset / ADU",
+    "noise": "noise / ADU",
+    "change": "change of offset / ADU",
+}
+
+
+def draw_darks(path: Path, summary: DarkSummary, gains: Sequence[str]) -> None:
+    """
+    Draw histograms and maps of each gain as one PNG; equal summaries give equal bytes.
+
+    Parameters
+    ----------
+    path : Path
+        Where to write.
+    summary : DarkSummary
+        Of all modules.
+    gains : sequence of str
+        Names of the three stages, one row each.
+    """
+    from matplotlib.backends.backend_agg import (  # noqa: PLC0415 - half a second to import
+        FigureCanvasAgg,
+    )
+    from matplotlib.figure import Figure  # noqa: PLC0415 - as above
+
+    names = [name for name in EDGES if summary.maps(name)]
+    figure = Figure(figsize=(6 * len(names), 3 * len(gains)), dpi=80, layout="constrained")
+    axes = figure.subplots(len(gains), 2 * len(names), squeeze=False)
+    for row, gain in enumerate(gains):
+        for place, name in enumerate(names):
+            curve, picture = axes[row, 2 * place], axes[row, 2 * place + 1]
+            counts = summary.histograms[name][row]
+            curve.stairs(counts, EDGES[name], fill=True)
+            curve.set_yscale("symlog", linthresh=1)
+            curve.set_xlim(*_span(counts, EDGES[name]))
+            curve.set(title=f"{gain} gain", xlabel=_LABELS[name], ylabel="pixels")
+            values = lay_side_by_side({m: v[row] for m, v in summary.maps(name).items()})
+            known = values[np.isfinite(values)]
+            low, high = np.percentile(known, [1, 99]) if len(known) else (0.0, 1.0)
+            image = picture.imshow(values, vmin=low, vmax=high, origin="lower", aspect="auto")
+            picture.set(title=", ".join(summary.modules), xlabel="x / pixel", ylabel="y / pixel")
+            figure.colorbar(image, ax=picture, label=_LABELS[name])
+    FigureCanvasAgg(figure)  # its figure draws on it from now on
+    figure.savefig(path, format="png", metadata={"Software": None})
+
+
+def lay_side_by_side(maps: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Lay modules beside each other, tall ones in a row and wide ones in a column."""
+    planes = list(maps.values())
+    is_tall = planes[0].shape[0] > planes[0].shape[1]
+    return np.concatenate(planes, axis=1 if is_tall else 0)
+
+
+def _span(counts: NDArray[np.int64], edges: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the edges around what was counted."""
+    there = np.flatnonzero(counts)
+    if not len(there):
+        return float(edges[0]), float(edges[-1])
+    return float(edges[max(0, there[0] - 2)]), float(edges[min(len(counts), there[-1] + 3)])

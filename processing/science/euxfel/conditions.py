@@ -1,0 +1,64 @@
+"""What a run states of its detector: repetition rate, bias voltage, integration time, gain."""
+
+from processing.science.euxfel.modules import Kind, ModuleFrames
+from processing.science.euxfel.run import Run
+
+# Condition to the key that states it, and the factor to the unit in the name.
+_SLOW: dict[Kind, dict[str, tuple[str, float]]] = {
+    "AGIPD": {
+        "rate_mhz": ("bunchStructure.repetitionRate", 1.0),
+        "bias_v": ("channels.U0.measurementSenseVoltage", 1.0),
+        "integration_time": ("integrationTime", 1.0),  # in ticks of the detector's clock
+        "gain_setting": ("gain", 1.0),
+        "gain_mode": ("gainModeIndex", 1.0),
+    },
+    "JUNGFRAU": {
+        "bias_v": ("vHighVoltage", 1.0),
+        "integration_time_us": ("exposureTime", 1e6),
+    },
+}
+_WORDS: dict[Kind, dict[str, str]] = {
+    "AGIPD": {},
+    "JUNGFRAU": {"gain_setting": "settings", "gain_mode": "gainMode"},
+}
+_DIGITS = 6  # a voltage is measured, and an exposure stored in single precision
+
+
+def read_conditions(run: Run, detector: str, module: ModuleFrames) -> dict[str, float | str]:
+    """
+    Read under which conditions the detector was run.
+
+    Parameters
+    ----------
+    run : Run
+        Open.
+    detector : str
+        Its name, "SPB_DET_AGIPD1M-1".
+    module : ModuleFrames
+        One of its modules.
+
+    Returns
+    -------
+    dict
+        ``cells``, and of ``rate_mhz``, ``bias_v``, ``integration_time_us`` (AGIPD:
+        ``integration_time``, in ticks), ``gain_setting`` and ``gain_mode`` what the run
+        states; the median through the run of what is measured.
+    """
+    kind = module.kind
+    # The control devices of AGIPD bear another prefix than its modules.
+    sources = [
+        source
+        for source in run.control_sources
+        if source.startswith(f"{detector}/") or (kind == "AGIPD" and kind in source)
+    ]
+    stated: dict[str, float | str] = {"cells": float(len(module.cells))}
+    for name, (key, factor) in _SLOW[kind].items():
+        for source in sources:
+            value = run.typical(source, key) if run.has(source, f"{key}.value") else None
+            if value is not None:
+                stated.setdefault(name, float(f"{value * factor:.{_DIGITS}g}"))
+    for name, key in _WORDS[kind].items():
+        for source in sources:
+            if word := run.text(source, key):
+                stated.setdefault(name, word)
+    return stated

@@ -1,0 +1,119 @@
+"""Reference patterns of the user's own: two columns of text, or the plot of a NeXus file."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from processing.science.errors import DataError, PhaseError, UnreadableFileError
+from processing.science.maps.radial import name_units, to_q
+from processing.science.maps.references import MeasuredReference
+from processing.science.nexus import as_text
+
+Values = NDArray[np.float64]
+
+MAX_BYTES = 2**24
+MAX_DEPTH = 8  # of default plots that lead to others
+MAX_POINTS = 1_000_000
+_COMMENT = re.compile(r"^\s*[#;!%@]")
+_UNIT = re.compile(r"q_nm\^-1|q_A\^-1|2th_deg|2th_rad")
+_WAVELENGTH = re.compile(
+    r"wavelength\s*[:=]?\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*(m|nm|Å|A)\b", re.IGNORECASE
+)
+_METRES = {"m": 1.0, "nm": 1e-9, "å": 1e-10, "a": 1e-10}
+# What a map of phases has besides them.
+_TAKEN = re.compile(r"[0-9].*|x|y|q|chi2|line_width|.*_errors")
+_NO_NAME = re.compile(r"\W+", re.ASCII)
+
+
+def read_pattern(path: Path, units: str | None, wavelength_m: float | None) -> MeasuredReference:
+    """
+    Read the pattern of one phase.
+
+    Parameters
+    ----------
+    path : Path
+        A NeXus file whose default plot is a curve, or text of two columns (q or 2θ,
+        intensity; more columns are not looked at). Its name becomes that of the phase.
+    units : str, optional
+        Of the first column, as pyFAI names it, where the file does not state it.
+    wavelength_m : float, optional
+        For an axis of 2θ, where the file does not state its own, in metres.
+
+    Returns
+    -------
+    MeasuredReference
+        Ascending in q; points that are not finite are left out.
+
+    Raises
+    ------
+    UnreadableFileError
+        If it is neither, or larger than 16 MiB of text.
+    PhaseError
+        If it does not say what its axis is, or has too few points.
+    WavelengthError
+        If its axis is 2θ and nobody knows the wavelength.
+    """
+    name = _NO_NAME.sub("_", path.stem).strip("_") or "reference"
+    read = _read_nexus if h5py.is_hdf5(path) else _read_text
+    places, intensity, stated, wavelength = read(path)
+    spelling = stated or units
+    if not spelling:
+        raise PhaseError(
+            f"{path.name} does not say whether its axis is q or 2θ, and in which unit. Write "
+            "# q_nm^-1 (or q_A^-1, 2th_deg, 2th_rad) into its first line, or state reference_unit."
+        )
+    try:
+        axis = name_units(spelling)
+    except DataError as error:
+        raise PhaseError(f"{path.name}: {error}") from error
+    q = to_q(places, axis, wavelength or wavelength_m)
+    kept = np.isfinite(q) & np.isfinite(intensity)
+    q, order = np.unique(q[kept], return_index=True)
+    if len(q) < 2:
+        raise PhaseError(f"{path.name} has fewer than two points of a pattern.")
+    if _TAKEN.fullmatch(name):
+        name = f"phase_{name}"
+    return MeasuredReference(name, q, intensity[kept][order])
+
+
+def _read_text(path: Path) -> tuple[Values, Values, str, float | None]:
+    if path.stat().st_size > MAX_BYTES:
+        raise UnreadableFileError(path.name, "as text of two columns it may have 16 MiB.")
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    head = " ".join(line for line in lines if _COMMENT.match(line))
+    rows = [line.replace(",", " ").split() for line in lines if line and not _COMMENT.match(line)]
+    try:
+        table = np.array([row[:2] for row in rows if row], np.float64)
+    except ValueError as error:
+        raise UnreadableFileError(path.name, "expected are two columns of numbers.") from error
+    if table.ndim != 2 or table.shape[1] != 2:
+        raise UnreadableFileError(path.name, "expected are two columns of numbers.")
+    unit, wavelength = _UNIT.search(head), _WAVELENGTH.search(head)
+    metres = float(wavelength[1]) * _METRES[wavelength[2].casefold()] if wavelength else None
+    return table[:, 0], table[:, 1], unit[0] if unit else "", metres
+
+
+def _read_nexus(path: Path) -> tuple[Values, Values, str, float | None]:
+    with h5py.File(path, "r", locking=False) as file:
+        shown: h5py.Group = file
+        for _ in range(MAX_DEPTH):
+            found = shown.get(as_text(shown.attrs.get("default", "")) or ".")
+            shown = found if isinstance(found, h5py.Group) else shown
+        axes = np.atleast_1d(shown.attrs.get("axes", ""))
+        places = shown.get(as_text(axes) or ".")
+        values = shown.get(as_text(shown.attrs.get("signal", "")) or ".")
+        if not (_is_curve(places) and _is_curve(values) and len(places) == len(values)):
+            raise UnreadableFileError(
+                path.name, "its default plot is no curve with one axis. Save one pattern alone."
+            )
+        unit = as_text(places.attrs.get("units", ""))
+        return np.asarray(places[()], np.float64), np.asarray(values[()], np.float64), unit, None
+
+
+def _is_curve(field: Any) -> bool:
+    is_list = isinstance(field, h5py.Dataset) and field.ndim == 1 and field.dtype.kind in "fiu"
+    return bool(is_list and 2 <= len(field) <= MAX_POINTS)

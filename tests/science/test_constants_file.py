@@ -1,0 +1,113 @@
+"""Dark constants on disk: read back as written, and refused where they are not what they say."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from processing.science.calibration.bad_pixels import BadPixel
+from processing.science.calibration.constants_file import (
+    DarkConstants,
+    read_conditions_of,
+    read_constants,
+    write_constants,
+)
+from processing.science.errors import (
+    DataError,
+    ForeignFileError,
+    MissingFieldError,
+    ShapeError,
+    UnreadableFileError,
+)
+from processing.science.process import Provenance
+
+MADE = Provenance("dark-characterise", "1.0.0")
+CONDITIONS: dict[str, float | str] = {"bias_v": 300.0, "gain_setting": "high"}
+
+
+def some_constants() -> DarkConstants:
+    random = np.random.default_rng(1)
+    planes = random.normal(6000, 5, (3, 2, 512, 128)).astype(np.float32)
+    planes[0, 1, 2, 3] = np.nan
+    bad = np.isnan(planes) * np.uint32(BadPixel.NO_DARK_DATA)
+    return DarkConstants(
+        "AGIPD", "AGIPD07", planes, planes / 500, bad, planes + 1, planes[:2], CONDITIONS
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    write_constants(tmp_path / "dark-AGIPD07.h5", some_constants(), MADE)
+    return tmp_path / "dark-AGIPD07.h5"
+
+
+def test_constants_are_read_as_they_were_written(path: Path) -> None:
+    found, truth = read_constants(path), some_constants()
+    assert (found.detector, found.module, found.conditions) == ("AGIPD", "AGIPD07", CONDITIONS)
+    assert read_conditions_of(path) == CONDITIONS
+    for name in ("offset", "noise", "bad_pixels", "level", "thresholds"):
+        one, other = getattr(found, name), getattr(truth, name)
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_cell_that_the_file_lacks_is_without_data(path: Path) -> None:
+    found = read_constants(path, [1, 9])
+    np.testing.assert_array_equal(found.offset[:, 0], some_constants().offset[:, 1])
+    assert np.isnan(found.offset[:, 1]).all()
+    assert (found.bad_pixels[:, 1] == BadPixel.NO_DARK_DATA).all()
+    np.testing.assert_array_equal(read_constants(path, slice(1, 2)).noise[:, 0], found.noise[:, 0])
+
+
+def test_equal_constants_give_equal_bytes(path: Path, tmp_path: Path) -> None:
+    write_constants(tmp_path / "again.h5", some_constants(), MADE)
+    assert path.read_bytes() == (tmp_path / "again.h5").read_bytes()
+
+
+def forget(name: str) -> Callable[[h5py.File], None]:
+    return lambda file: file["entry"].__delitem__(name)
+
+
+def replace(name: str, **told: object) -> Callable[[h5py.File], None]:
+    def do(file: h5py.File) -> None:
+        del file["entry"][name]
+        file["entry"].create_dataset(name, **told)
+
+    return do
+
+
+def link_outside(file: h5py.File) -> None:
+    del file["entry/noise"]
+    file["entry/noise"] = h5py.ExternalLink("other.h5", "/noise")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind"),
+    [
+        (forget("noise"), MissingFieldError),
+        (forget("conditions"), MissingFieldError),
+        (link_outside, MissingFieldError),
+        (lambda file: file["entry"].attrs.__setitem__("detector", "LPD"), MissingFieldError),
+        (replace("noise", shape=(3, 2, 512, 128), dtype="S3"), MissingFieldError),
+        (replace("noise", shape=(3, 1, 512, 128), dtype="f4"), ShapeError),
+        (replace("offset", shape=(3, 10**6, 512, 128), dtype="f4", chunks=True), ShapeError),
+        (replace("noise", shape=(3, 2, 512, 128), dtype="f4",
+                 external=[("raw.bin", 0, h5py.h5f.UNLIMITED)]), ForeignFileError),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_not_what_it_says_is_refused(
+    path: Path, spoil: Callable[[h5py.File], None], kind: type[DataError]
+) -> None:
+    with h5py.File(path, "r+") as file:
+        spoil(file)
+    with pytest.raises(kind) as refused:
+        read_constants(path)
+    assert str(path.parent) not in str(refused.value)
+
+
+def test_a_cut_file_is_refused(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:4000])
+    with pytest.raises(UnreadableFileError):
+        read_constants(path)
