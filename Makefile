@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PALIMPSEST_DATA ?= $(CURDIR)/var
 
-.PHONY: demo test test-external smoke setup judges lock style types imports unit journeys docs serve bench-search bench-ingest bench-reconcile bench-lineage bench-overhead bench-xrd chaos fuzz
+.PHONY: demo test test-external smoke setup judges lock style types imports unit journeys docs serve bench-search bench-ingest bench-reconcile bench-lineage bench-overhead bench-xrd bench-calibration chaos fuzz
 
 demo: setup
 	@$(BIN)/python -m demo
@@ -36,6 +36,10 @@ bench-overhead: setup
 # Hostile bytes for the decoder, beside the reference; one hour unless SECONDS says otherwise.
 fuzz: setup
 	@nice -n 19 $(BIN)/python -m tests.fuzzing --seconds $(or $(SECONDS),3600) --folder $(CURDIR)/var/fuzzing
+
+# Peers go into an environment of their own; PAIRS=N measures more, THREADS=N in fewer threads.
+bench-calibration: setup
+	@PALIMPSEST_DATA=$(CURDIR)/var/bench-calibration $(BIN)/python -m bench.calibration
 
 # Kills, stops, restarts and a full disk; SEED=N deals the same blows again.
 chaos: setup

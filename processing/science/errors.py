@@ -27,6 +27,11 @@ What science refuses.
     │   ├── RunIndexError       an index that does not fit its data
     │   ├── MissingSourceError  a source or key that the run does not have
     │   └── EmptySourceError    one that it has, without data
+    ├── CorrectionError         frames that these constants cannot correct
+    │   ├── AlreadyCorrectedError   they are corrected
+    │   ├── OtherConditionsError    the constants were taken under other conditions
+    │   ├── CellsError          they have memory cells that the constants have not
+    │   └── GainsError          a unit that needs gains, and nobody gave them
     └── DarkError               dark runs that give no constants
         ├── CorrectedInputError corrected frames instead of raw ones
         ├── InterleavedError    signal and gain level in turn, as before 2017
@@ -240,4 +245,73 @@ class BadModuleError(DarkError):
 
 
 class EmptyDarkError(DarkError):
+    pass
+
+
+class CorrectionError(DataError):
+    pass
+
+
+class AlreadyCorrectedError(CorrectionError):
+    """
+    Frames that were corrected before.
+
+    Parameters
+    ----------
+    file : str
+        Name of the file.
+    found : str
+        What shows it.
+    """
+
+    def __init__(self, file: str, found: str) -> None:
+        self.file = file
+        super().__init__(
+            f"{file} holds corrected frames ({found}). Give the raw run, RAW-R....h5, instead."
+        )
+
+
+class OtherConditionsError(CorrectionError):
+    """
+    Constants taken under other conditions than the run.
+
+    Parameters
+    ----------
+    module : str
+        "AGIPD00".
+    differing : mapping
+        Condition to its value in the run and in the constants.
+    """
+
+    def __init__(self, module: str, differing: dict[str, tuple[object, object]]) -> None:
+        self.module = module
+        self.differing = differing
+        told = "; ".join(f"{name}: run {a}, constants {b}" for name, (a, b) in differing.items())
+        super().__init__(
+            f"The constants of {module} were taken under other conditions ({told}). "
+            "Choose constants of darks taken as the run was."
+        )
+
+
+class CellsError(CorrectionError):
+    """
+    Frames of memory cells that the constants do not have.
+
+    Parameters
+    ----------
+    module : str
+        "AGIPD00".
+    wanted, known : int
+        The highest cell of the run plus one, and cells of the constants.
+    """
+
+    def __init__(self, module: str, wanted: int, known: int) -> None:
+        self.module = module
+        super().__init__(
+            f"{module} uses memory cells up to {wanted - 1}, its constants have {known}. "
+            "Characterise darks with at least as many cells."
+        )
+
+
+class GainsError(CorrectionError):
     pass

@@ -1,0 +1,42 @@
+"""The calibration as a notebook, run as a recipe: its numbers are those of detector-correct."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from processing.recipes import declared
+from processing.recipes.detector_correct_example import write_example
+from tests.makers.tickets import a_ticket, bodies, run
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+
+def test_the_notebook_corrects_and_keeps_its_plots(tmp_path: Path) -> None:
+    example = write_example(tmp_path)
+    inputs = {role: [tmp_path / name for name in names] for role, names in example.inputs.items()}
+    manifest = declared.load(NOTEBOOKS / "detector-calibration.toml").manifest
+    ticket = a_ticket(manifest, tmp_path, inputs, frames=2)
+    outcome, _ = run(ticket)
+    made = bodies(ticket, outcome)
+    told = json.loads(made["numbers"])
+    assert told["gain_medium"] == [pytest.approx(100 * 30 / 512), "percent"]
+    assert told["gain_low"] == [pytest.approx(100 * 10 / 512), "percent"]
+    assert told["frames"] == [2, ""]
+    executed = nbformat.reads(made["notebook"].decode(), as_version=4)
+    pictures = [
+        output
+        for cell in executed.cells
+        for output in cell.get("outputs", ())
+        if "image/png" in output.get("data", {})
+    ]
+    assert len(pictures) == 3
+    assert str(tmp_path) not in made["notebook"].decode()
+
+
+def test_the_notebook_lies_in_the_repository_without_outputs() -> None:
+    path = NOTEBOOKS / "detector-calibration.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    assert all(not cell.get("outputs") for cell in notebook.cells)
+    assert path.stat().st_size < 20_000
