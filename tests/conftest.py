@@ -31,14 +31,15 @@ def django_db_modify_db_settings() -> None:
 
 
 @pytest.fixture(scope="session")
-def compiled_kernels() -> None:
+def compiled_kernels(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Compile what takes seconds, in one process of the test run while the others wait."""
-    from tests.makers.kernels import FOLDER, compile_all  # noqa: PLC0415 - numba takes half a second to import
+    from processing.science.diffraction.warming import compile_kernels  # noqa: PLC0415 - numba takes half a second to import
 
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with (FOLDER / "compiling").open("w") as lock:
+    shared = Path(os.environ["NUMBA_CACHE_DIR"])  # noqa: TID251 - set for all tests
+    shared.mkdir(parents=True, exist_ok=True)
+    with (shared / "compiling").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        compile_all()
+        compile_kernels(tmp_path_factory.mktemp("kernels"))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 import atheris
 
 from tests.fuzzing.seeds import from_input
-from tests.makers.lz4 import decode
+from tests.makers.lz4 import decode, decode_plainly
 
 with atheris.instrument_imports(include=["processing.science.kernels.lz4"]):
     from processing.science.kernels.lz4 import SLACK, decode_lz4
@@ -65,6 +65,8 @@ def compare(given: bytes) -> None:
         raise AssertionError(f"accepted: {is_valid}, by the reference: {not is_valid}")
     if is_valid and target.data[:size] != expected:
         raise AssertionError("accepted, but decoded to other bytes")
+    if decode_plainly(block, size) != expected:
+        raise AssertionError("the judges do not agree")
 
 
 if __name__ == "__main__":

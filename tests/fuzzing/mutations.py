@@ -53,9 +53,10 @@ def lie_about_an_offset(chunk: bytearray, shape: Shape, draw: random.Random) -> 
     begin, end = _a_block(chunk, shape, draw)
     matches = list(find_matches(bytes(chunk[begin:end])))
     if matches:
-        place, true = draw.choice(matches)
-        lie = draw.choice((*_OFFSETS, true + 1, max(0, true - 1))) % 2**16
-        chunk[begin + place : begin + place + 2] = lie.to_bytes(2, "little")
+        match = draw.choice(matches)
+        lie = draw.choice((*_OFFSETS, match.offset + 1, match.offset - 1)) % 2**16
+        place = begin + match.place
+        chunk[place : place + 2] = lie.to_bytes(2, "little")
     return chunk
 
 

@@ -9,6 +9,9 @@ from tests.makers.lz4 import compress, find_size
 MOST = 1024
 """Largest block that is tried, decoded: it crosses every limit within the decoder."""
 
+SHORT_CUT = b"\xee" + bytes(range(1, 15)) + b"\x0e\0"
+"""Literals and a match on which the reference decoder looks at no rule for the end."""
+
 _HEAD = 2
 
 
@@ -37,6 +40,9 @@ def seeds() -> Iterator[bytes]:
     for share in (0.0, 0.02, 0.1, 0.5, 1.0):  # of bytes that are not 0, as in bit planes
         noise = random.integers(0, 256, MOST) * (random.random(MOST) < share)
         yield from _of(noise.astype(np.uint8).tobytes())
+    for literals in range(8):  # fewer than five at the end are forbidden, and yet taken by some
+        end = bytes([literals << 4]) + b"x" * literals
+        yield as_input(32 + literals, SHORT_CUT + end)
 
 
 def _of(data: bytes) -> Iterator[bytes]:

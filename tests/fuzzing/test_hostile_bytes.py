@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.fuzzing.seeds import from_input, seeds
+from tests.fuzzing.seeds import SHORT_CUT, from_input, seeds
 from tests.makers.lz4 import compress, decode, decode_by_reference, decode_plainly
 
 pytestmark = pytest.mark.usefixtures("compiled_kernels")
 
-BYTES = bytes(range(100, 120))
+BYTES = bytes(range(1, 15))
 OFFSET_OF_NOTHING = b"\x54abcde\0\0\xb0" + b"x" * 11
 
 
@@ -70,7 +70,12 @@ def test_the_judges_agree_on_what_is_valid() -> None:
     assert decode(compress(BYTES), len(BYTES)) == BYTES
 
 
-def test_an_offset_of_nothing_is_refused_though_the_reference_takes_it() -> None:
+def test_what_the_format_forbids_is_refused_though_the_reference_takes_it() -> None:
     assert decode_by_reference(OFFSET_OF_NOTHING, 24) == b"abcde" + bytes(8) + b"x" * 11
-    assert decode(OFFSET_OF_NOTHING, 24) is None
-    assert decode_plainly(OFFSET_OF_NOTHING, 24) is None
+    for literals in range(8):
+        end = bytes([literals << 4]) + b"x" * literals
+        data = BYTES * 2 + BYTES[:4] + b"x" * literals
+        assert decode_by_reference(SHORT_CUT + end, len(data)) == data
+        for judge in (decode, decode_plainly):
+            assert judge(OFFSET_OF_NOTHING, 24) is None
+            assert judge(SHORT_CUT + end, len(data)) == (data if literals >= 5 else None)

@@ -4,6 +4,7 @@ LZ4 blocks: the reference library, which hdf5plugin brings, and a plain decoder 
 
 import ctypes
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -41,26 +42,43 @@ def decode(block: bytes, size: int) -> bytes | None:
     """
     Return what a block holds; None if it is not valid.
 
-    The judge is the reference decoder, but for an offset of 0, which the format forbids:
-    the reference invents zeros for it.
+    The judge is the reference decoder, but where it takes what the format forbids: it invents
+    zeros for an offset of 0, and on a short cut does not look how near the end it is.
     """
     data = decode_by_reference(block, size)
-    if data is None or any(offset == 0 for _, offset in find_matches(block)):
-        return None
-    return data
+    return None if data is None or _breaks_a_rule(block, size) else data
 
 
-def find_matches(block: bytes) -> Iterator[tuple[int, int]]:
-    """Yield where each match's offset stands in a block, and the offset, as far as it goes."""
-    at = 0
+def _breaks_a_rule(block: bytes, size: int) -> bool:
+    """Tell whether a match is forbidden that ends within ``size`` bytes all the same."""
+    return any(
+        match.offset == 0 or match.begin > size - 12 or match.begin + match.length > size - 5
+        for match in find_matches(block)
+    )
+
+
+@dataclass(frozen=True)
+class Match:
+    """A match: where its offset stands in the block, and where it begins in the output."""
+
+    place: int
+    offset: int
+    begin: int
+    length: int
+
+
+def find_matches(block: bytes) -> Iterator[Match]:
+    """Yield the matches of a block, as far as it goes."""
+    at = out = 0
     while at < len(block):
         token = block[at]
         n, at = _length(block, token >> 4, at + 1)
-        at += n
+        at, out = at + n, out + n
         if at + 2 > len(block):
             return
-        yield at, block[at] | block[at + 1] << 8
-        _, at = _length(block, token & 15, at + 2)
+        n, after = _length(block, token & 15, at + 2)
+        yield Match(at, block[at] | block[at + 1] << 8, out, n + 4)
+        at, out = after, out + n + 4
 
 
 def decode_plainly(block: bytes, size: int) -> bytes | None:

@@ -1,6 +1,7 @@
 """Every layout of a scan gives pyFAI's own numbers, in every frame and every bin."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from processing.recipes.base import RecipeError, Workspace, working_in
 from processing.recipes.xrd_map import xrd_map
+from processing.science.diffraction.matrix import checksum_of
 from tests.makers.layouts import (
     BINS,
     DEAD,
@@ -30,6 +32,8 @@ from tests.makers.layouts import (
     write_geometry,
     write_scan,
 )
+
+pytestmark = pytest.mark.usefixtures("compiled_kernels")
 
 SHAPE = (8, 9)
 FREE = (40, 10)  # a pixel outside the static mask
@@ -253,6 +257,7 @@ def test_a_wrong_matrix_in_the_cache_is_noticed(
     weights = np.load(kept)
     weights[len(weights) // 2] += 0.01
     np.save(kept, weights)
+    (kept.parent / "crc32").write_text(checksum_of(kept.parent))
 
     with pytest.raises(RecipeError, match=r"deviates by .* by_pyfai true") as refusal:
         run(scan, inputs)
@@ -292,7 +297,10 @@ def test_after_the_warm_up_no_map_waits_for_a_compiler(
         check=True,
         capture_output=True,
         cwd=tmp_path,
-        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+        env={
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "NUMBA_CACHE_DIR": os.environ["NUMBA_CACHE_DIR"],  # noqa: TID251 - set for all tests
+        },
     )
     assert told.stdout.split(maxsplit=2) == [b"8", b"1", b"[]\n"]
 

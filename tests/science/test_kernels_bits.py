@@ -74,8 +74,8 @@ def test_a_single_marker_is_found_wherever_it_is(dtype: str) -> None:
 @given(some_pixels, st.data())
 def test_bits_of_marked_elements_do_not_count(pixels: NDArray[Any], draw: st.DataObject) -> None:
     planes, width = shuffle(pixels), len(pixels) // 8
-    first = draw.draw(st.integers(0, len(planes) - 1))
-    n_planes = draw.draw(st.integers(1, len(planes) - first))
+    octet = draw.draw(st.integers(0, pixels.itemsize - 1))
+    first, n_planes = 8 * octet, 8 * draw.draw(st.integers(1, pixels.itemsize - octet))
     marked = draw.draw(arrays(bool, len(pixels)))
     bits = np.unpackbits(planes[first : first + n_planes], axis=1, bitorder="little")
     found = any_unmarked(planes.ravel(), first * width, n_planes, width, as_bits(marked))

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from processing.science.kernels.lanes import copy_sixteen
 from processing.science.kernels.lz4 import SLACK, decode_lz4
-from tests.makers.lz4 import compress, decode, decode_plainly
+from tests.fuzzing.seeds import SHORT_CUT
+from tests.makers.lz4 import compress, decode, decode_by_reference, decode_plainly
 
 BEFORE, BEHIND = b"\xaa" * 7, b"\xbb" * 40  # other blocks of the chunk
 FEW = settings(deadline=None, max_examples=200)
@@ -87,6 +88,14 @@ def test_a_block_ends_with_five_literals_at_least(literals: int, *, is_valid: bo
     data = b"abcdefghijkl" + b"l" * 19 + b"x" * literals
     assert decode(block, len(data)) == (data if is_valid else None)
     assert decode_compiled(block, len(data)) == (data if is_valid else None)
+
+
+@pytest.mark.parametrize("literals", range(8))
+def test_no_short_cut_leads_around_the_rules_for_the_end(literals: int) -> None:
+    block = SHORT_CUT + bytes([literals << 4]) + b"x" * literals
+    size = 32 + literals
+    assert decode_by_reference(block, size) is not None
+    assert (decode_compiled(block, size) is not None) == (literals >= 5)
 
 
 def test_a_length_without_an_end_is_refused() -> None:

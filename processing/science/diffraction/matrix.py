@@ -24,7 +24,7 @@ from processing.science.diffraction.integrator import FrameIntegrator
 MAX_BINS = 8192  # sums of eight frames stay in the cache up to here
 LAYOUT = 3  # of the files; raise it when they change
 _MOST_KEPT = 24  # geometries, of 20 to 200 MB each
-_SUM = "crc32"  # of the files, in a file of its own
+_CHECKSUM = "crc32"  # of the files, in a file of its own
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _name(integrator: FrameIntegrator) -> str:
 
 def _load(kept: Path) -> TiledMatrix | None:
     try:
-        if (kept / _SUM).read_text() != _sum_up(kept):
+        if (kept / _CHECKSUM).read_text() != checksum_of(kept):
             return None  # places out of bounds would end the process
         parts = {name: np.load(kept / name, allow_pickle=False) for name in _NAMES}
         os.utime(kept)  # so that it is not the oldest
@@ -159,15 +159,33 @@ def _keep(matrix: TiledMatrix, kept: Path) -> None:
             whole.mkdir()
             for name, array in zip(_NAMES, vars(matrix).values(), strict=True):
                 np.save(whole / name, array)
-            (whole / _SUM).write_text(_sum_up(whole))
+            (whole / _CHECKSUM).write_text(checksum_of(whole))
             shutil.rmtree(kept, ignore_errors=True)  # spoilt, else it would have been loaded
             whole.rename(kept)
 
 
-def _sum_up(folder: Path) -> str:
+def checksum_of(kept: Path) -> str:
+    """
+    Return what tells whether the files of a matrix are those that were written.
+
+    Parameters
+    ----------
+    kept : Path
+        Their folder, whose file ``crc32`` states it.
+
+    Returns
+    -------
+    str
+        CRC-32 of their bytes one after the other, eight digits.
+
+    Raises
+    ------
+    OSError
+        If one is not there.
+    """
     total = 0
     for name in _NAMES:
-        total = zlib.crc32((folder / name).read_bytes(), total)
+        total = zlib.crc32((kept / name).read_bytes(), total)
     return f"{total:08x}"
 
 

@@ -2,8 +2,9 @@
 Decode one LZ4 block, trusting none of its bytes.
 
 The format is a sequence of: a token, literals, and a match in what was written before.
-Every length and offset is checked before it is used, by the rules of the reference
-decoder for the end of a block, so that the two accept the same blocks.
+Every length and offset is checked before it is used, and the end of a block by the rules
+of the format. Whatever is taken the reference decoder takes, too, and gives the same bytes;
+beyond that it takes offsets of 0, and on a short cut matches that reach into the last bytes.
 """
 
 from typing import Any
