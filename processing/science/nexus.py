@@ -157,7 +157,8 @@ class NexusStack:
         Returns
         -------
         ndarray of shape (stop - first, slow, fast) or None
-            As they are stored; None if any of them is damaged.
+            As they are stored; None if any of them is damaged, or they differ in type: what
+            marks a dead pixel depends on it.
         """
         blocks, number = [], first
         try:
@@ -165,6 +166,8 @@ class NexusStack:
                 blocks.append(self._read_run(number, stop))
                 number += len(blocks[-1])
         except OSError:
+            return None
+        if len({block.dtype.str for block in blocks}) != 1:
             return None
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 

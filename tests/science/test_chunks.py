@@ -293,3 +293,42 @@ def test_a_file_that_is_gone_is_told_so(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(FileNotFoundError):
         sums_of(found)
+
+
+def test_frames_of_two_types_are_not_read_at_once(tmp_path: Path) -> None:
+    """65535 is dead among 16 bits; among 32 bits, where it would land, it is a count."""
+    path = tmp_path / "eiger.h5"
+    with h5py.File(path, "w") as file:
+        file["entry/data/data_000001"] = np.full((4, *SHAPE), 65535, np.uint16)
+        file["entry/data/data_000002"] = FRAMES[:4]
+    with a_stack(path) as stack:
+        assert stack.read_block(0, 8) is None
+        assert stack.read_block(0, 4).dtype == np.uint16
+        assert stack.read_block(4, 8).dtype == np.uint32
+
+
+def test_a_virtual_field_that_grows_with_its_source_is_left_to_hdf5(tmp_path: Path) -> None:
+    write(tmp_path / "one.h5", maxshape=(None, *SHAPE))
+    layout = h5py.VirtualLayout((N_FRAMES, *SHAPE), "<u4", maxshape=(None, *SHAPE))
+    source = h5py.VirtualSource(
+        "one.h5", "entry/data/frames", (N_FRAMES, *SHAPE), maxshape=(None, *SHAPE)
+    )
+    endless = slice(0, h5py.h5s.UNLIMITED)
+    layout[endless] = source[endless]
+    with a_stack(write_virtual(tmp_path / "m.h5", layout), tmp_path / "one.h5") as stack:
+        assert find_chunks(stack) is None
+        np.testing.assert_array_equal(stack.read_block(0, N_FRAMES), FRAMES)
+
+
+def test_frames_that_were_never_written_but_filled_with_counts_are_left_to_hdf5(
+    tmp_path: Path,
+) -> None:
+    """It answers the fill value for them, in every other tier, too."""
+    path = tmp_path / "filled.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        shape = (N_FRAMES, *SHAPE)
+        field = file.create_dataset("x", shape, "<u4", chunks=(1, *SHAPE), fillvalue=7, **LZ4)
+        field[:3] = FRAMES[:3]
+    state = sums_of(chunks_of(path)).state
+    assert not state[:3].any()
+    assert (state[3:] == SumState.UNREADABLE).all()
