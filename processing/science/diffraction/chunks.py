@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from processing.science.markers import has_counts
 from processing.science.nexus import NexusStack
 
 BITSHUFFLE = 32008
@@ -40,7 +41,7 @@ class ChunkedFrames:
         File of each frame.
     offsets, sizes : ndarray of int64 of shape (n_frames,)
         Where its bytes lie; the offset of a frame that was never written is -1, the size of
-        one that only HDF5 can read is 0.
+        one that only HDF5 can read, or fills with counts, is 0.
     n_pixels, itemsize, block : int
         Pixels of a frame, bytes of a pixel, pixels that are compressed together.
     is_signed : bool
@@ -236,9 +237,17 @@ def _frames_of(space: Any, shape: tuple[int, ...] | None) -> range | None:
     for start, stop in zip(low, high, strict=True):
         counted *= stop - start + 1
     is_whole = tuple(low[1:]) == (0, 0) and tuple(high[1:]) == (extent[1] - 1, extent[2] - 1)
-    if not is_whole or counted != space.get_select_npoints():
+    if not is_whole or counted != _selected(space):
         return None
     return range(int(low[0]), int(high[0]) + 1)
+
+
+def _selected(space: Any) -> int | None:
+    """Return how many elements a selection takes; None if it grows with its source."""
+    try:
+        return int(space.get_select_npoints())
+    except RuntimeError:
+        return None
 
 
 def _part_of(data: h5py.Dataset) -> _Part | None:
@@ -249,7 +258,9 @@ def _part_of(data: h5py.Dataset) -> _Part | None:
     block = _block_of(data)
     if block is None:
         return None
-    offsets = np.full(len(data), _ABSENT, np.int64)
+    # A frame that was never written is dark, unless HDF5 fills it with counts.
+    absent = 0 if has_counts(np.atleast_1d(data.fillvalue)) else _ABSENT
+    offsets = np.full(len(data), absent, np.int64)
     sizes = np.zeros(len(data), np.int64)
     most = 2 * data.dtype.itemsize * math.prod(data.shape[1:])
 
