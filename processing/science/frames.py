@@ -1,5 +1,6 @@
 """Stacks of detector frames, read one at a time from HDF5 or from a list of images."""
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -213,8 +214,11 @@ class Beam:
     reference: float = 1.0
 
     def relative(self, number: int) -> float:
-        """Return the reading at one frame over the reference."""
-        return 1.0 if self.monitor is None else float(self.monitor.values[number] / self.reference)
+        """Return the reading at one frame over the reference; NaN if it is not finite."""
+        if self.monitor is None:
+            return 1.0
+        relative = float(self.monitor.values[number] / self.reference)
+        return relative if math.isfinite(relative) else math.nan
 
 
 def sum_sample(stack: FrameStack) -> NDArray[np.float32]:

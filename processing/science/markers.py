@@ -15,16 +15,17 @@ def blank_invalid(frame: Frame) -> NDArray[np.float32]:
     Parameters
     ----------
     frame : ndarray of shape (slow, fast)
-        Counts, in photons; negative, or the largest number of an integer type, marks a
-        gap, a dead or an overloaded pixel.
+        Counts, in photons; negative, more than float32 holds, or the largest number of an
+        integer type marks a gap, a dead or an overloaded pixel.
 
     Returns
     -------
     ndarray of float32 of shape (slow, fast)
         The same counts, rounded to 24 bits.
     """
-    counts = frame.astype(np.float32)
-    counts[counts < 0] = np.nan
+    with np.errstate(over="ignore"):
+        counts = frame.astype(np.float32)
+    counts[(counts < 0) | np.isinf(counts)] = np.nan
     if (marker := _largest_integer(frame)) is not None:
         counts[frame == marker] = np.nan
     return counts
@@ -32,8 +33,8 @@ def blank_invalid(frame: Frame) -> NDArray[np.float32]:
 
 def has_counts(frame: Frame) -> bool:
     """Tell whether any valid pixel of a frame is above 0."""
-    marker = _largest_integer(frame)
-    return bool(np.any((frame > 0) & (frame != marker))) if marker else bool(np.any(frame > 0))
+    marker = _largest_integer(frame) or np.inf
+    return bool(np.any((frame > 0) & (frame != marker)))
 
 
 def _largest_integer(frame: Frame) -> int | None:

@@ -10,6 +10,7 @@ from processing.science.diffraction.matrix import TiledMatrix
 from processing.science.diffraction.sums import Sums, SumState
 from processing.science.markers import blank_invalid
 
+_BEYOND = float(np.finfo(np.float32).max)  # sums are of float32
 _KNOWN = {"u1", "u2", "u4", "i1", "i2", "i4", "f4", "f8"}
 _STATES = (SumState.OK, SumState.UNREADABLE, SumState.MARKED, SumState.EMPTY)  # of the kernel
 
@@ -61,6 +62,6 @@ def _as_known(frames: NDArray[Any]) -> tuple[NDArray[Any], float]:
     rows = frames.reshape(len(frames), -1)
     kind = rows.dtype.newbyteorder("=").str[1:]
     if kind not in _KNOWN:
-        return np.array([blank_invalid(row) for row in rows]), np.inf
+        return np.array([blank_invalid(row) for row in rows]), _BEYOND
     native = np.ascontiguousarray(rows, dtype=kind)
-    return native, float(np.iinfo(kind).max) if native.dtype.kind in "iu" else np.inf
+    return native, float(np.iinfo(kind).max) if native.dtype.kind in "iu" else _BEYOND

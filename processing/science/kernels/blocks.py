@@ -30,7 +30,7 @@ def sum_eight(
     frames : ndarray of shape (8, n_pixels)
         Counts, of any type that numba knows.
     largest : float
-        From here on a number is no count; infinite for types that know no such number.
+        From here on a number is no count.
     ignored : ndarray of uint8
         Bits of the pixels that are in no bin.
     matrix : tuple of ndarray
