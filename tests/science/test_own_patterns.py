@@ -1,5 +1,7 @@
 """Reference patterns that users bring: text of two columns, and NeXus curves."""
 
+import os
+import time
 from pathlib import Path
 
 import h5py
@@ -95,4 +97,35 @@ def test_a_nexus_file_without_a_curve_is_refused_and_goes_in_no_circle(
         file.attrs["default"] = default
         file.create_group("entry").attrs["default"] = ".."
     with pytest.raises(UnreadableFileError, match="is no curve"):
+        read_pattern(path, None, None)
+
+
+@pytest.mark.parametrize("said", ["1.2.3 A", "0 A", "0.0 nm", "1e-999 m", ". m"])
+def test_a_wavelength_that_is_none_is_refused(tmp_path: Path, said: str) -> None:
+    text = a_text(tmp_path / "a.xy", f"# 2th_deg wavelength: {said}", Q)
+    with pytest.raises(PhaseError, match=r"a\.xy states a wavelength"):
+        read_pattern(text, None, WAVELENGTH)
+
+
+def test_a_comment_of_nothing_but_spaces_takes_no_time(tmp_path: Path) -> None:
+    """Two runs of spaces beside each other could be told apart in as many ways, squared."""
+    text = a_text(tmp_path / "a.xy", "# q_nm^-1 wavelength" + " " * 50_000, Q)
+    began = time.process_time()
+    read_pattern(text, None, None)
+    assert time.process_time() - began < 1
+
+
+def test_a_text_of_too_many_points_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.xy"
+    path.write_text("# q_nm^-1\n" + "1 1\n" * 1_000_001, encoding="utf-8")
+    with pytest.raises(UnreadableFileError, match="1000000 lines"):
+        read_pattern(path, None, None)
+
+
+def test_a_nexus_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.nxs"
+    with h5py.File(path, "w") as file:
+        file["curve"] = Q
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(UnreadableFileError, match=r"a\.nxs"):
         read_pattern(path, None, None)

@@ -1,5 +1,6 @@
 """Reference patterns of the user's own: two columns of text, or the plot of a NeXus file."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ MAX_DEPTH = 8  # of default plots that lead to others
 MAX_POINTS = 1_000_000
 _COMMENT = re.compile(r"^\s*[#;!%@]")
 _UNIT = re.compile(r"q_nm\^-1|q_A\^-1|2th_deg|2th_rad")
+# No two runs of spaces beside each other: in a long one they would be tried in all ways.
 _WAVELENGTH = re.compile(
-    r"wavelength\s*[:=]?\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*(m|nm|Å|A)\b", re.IGNORECASE
+    r"wavelength\s*(?:[:=]\s*)?([0-9.]+(?:e[+-]?[0-9]+)?)\s*(m|nm|Å|A)\b", re.IGNORECASE
 )
 _METRES = {"m": 1.0, "nm": 1e-9, "å": 1e-10, "a": 1e-10}
 # What a map of phases has besides them.
@@ -51,9 +53,10 @@ def read_pattern(path: Path, units: str | None, wavelength_m: float | None) -> M
     Raises
     ------
     UnreadableFileError
-        If it is neither, or larger than 16 MiB of text.
+        If it is neither, or larger than 16 MiB or a million lines of text.
     PhaseError
-        If it does not say what its axis is, or has too few points.
+        If it does not say what its axis is, states no wavelength where it says so, or has too
+        few points.
     WavelengthError
         If its axis is 2θ and nobody knows the wavelength.
     """
@@ -84,34 +87,58 @@ def _read_text(path: Path) -> tuple[Values, Values, str, float | None]:
     if path.stat().st_size > MAX_BYTES:
         raise UnreadableFileError(path.name, "as text of two columns it may have 16 MiB.")
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    if len(lines) > MAX_POINTS:
+        raise UnreadableFileError(path.name, f"as text it may have {MAX_POINTS} lines.")
     head = " ".join(line for line in lines if _COMMENT.match(line))
-    rows = [line.replace(",", " ").split() for line in lines if line and not _COMMENT.match(line)]
+    rows = [line.replace(",", " ").split(maxsplit=2) for line in lines if not _COMMENT.match(line)]
     try:
         table = np.array([row[:2] for row in rows if row], np.float64)
     except ValueError as error:
         raise UnreadableFileError(path.name, "expected are two columns of numbers.") from error
     if table.ndim != 2 or table.shape[1] != 2:
         raise UnreadableFileError(path.name, "expected are two columns of numbers.")
-    unit, wavelength = _UNIT.search(head), _WAVELENGTH.search(head)
-    metres = float(wavelength[1]) * _METRES[wavelength[2].casefold()] if wavelength else None
-    return table[:, 0], table[:, 1], unit[0] if unit else "", metres
+    unit = _UNIT.search(head)
+    return table[:, 0], table[:, 1], unit[0] if unit else "", _find_wavelength(path, head)
+
+
+def _find_wavelength(path: Path, head: str) -> float | None:
+    """Return the wavelength that comments state, in metres."""
+    stated = _WAVELENGTH.search(head)
+    if stated is None:
+        return None
+    try:
+        metres = float(stated[1]) * _METRES[stated[2].casefold()]
+    except ValueError:
+        metres = 0.0
+    if not 0 < metres < math.inf:
+        raise PhaseError(
+            f"{path.name} states a wavelength of {stated[1][:20]} {stated[2]}. Write one above 0."
+        )
+    return metres
 
 
 def _read_nexus(path: Path) -> tuple[Values, Values, str, float | None]:
-    with h5py.File(path, "r", locking=False) as file:
-        shown: h5py.Group = file
-        for _ in range(MAX_DEPTH):
-            found = shown.get(as_text(shown.attrs.get("default", "")) or ".")
-            shown = found if isinstance(found, h5py.Group) else shown
-        axes = np.atleast_1d(shown.attrs.get("axes", ""))
-        places = shown.get(as_text(axes) or ".")
-        values = shown.get(as_text(shown.attrs.get("signal", "")) or ".")
-        if not (_is_curve(places) and _is_curve(values) and len(places) == len(values)):
-            raise UnreadableFileError(
-                path.name, "its default plot is no curve with one axis. Save one pattern alone."
-            )
-        unit = as_text(places.attrs.get("units", ""))
-        return np.asarray(places[()], np.float64), np.asarray(values[()], np.float64), unit, None
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return _read_plot(file, path.name)
+    except OSError as error:
+        raise UnreadableFileError(path.name, "it is damaged, or cut short.") from error
+
+
+def _read_plot(file: h5py.File, name: str) -> tuple[Values, Values, str, float | None]:
+    shown: h5py.Group = file
+    for _ in range(MAX_DEPTH):
+        found = shown.get(as_text(shown.attrs.get("default", "")) or ".")
+        shown = found if isinstance(found, h5py.Group) else shown
+    axes = np.atleast_1d(shown.attrs.get("axes", ""))
+    places = shown.get(as_text(axes) or ".")
+    values = shown.get(as_text(shown.attrs.get("signal", "")) or ".")
+    if not (_is_curve(places) and _is_curve(values) and len(places) == len(values)):
+        raise UnreadableFileError(
+            name, "its default plot is no curve with one axis. Save one pattern alone."
+        )
+    unit = as_text(places.attrs.get("units", ""))
+    return np.asarray(places[()], np.float64), np.asarray(values[()], np.float64), unit, None
 
 
 def _is_curve(field: Any) -> bool:
