@@ -1,6 +1,6 @@
 """The maps of a proposal: which are processed, how, and which are stale, in one query."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -132,7 +132,13 @@ def tell_maps(products: Iterable[Product]) -> list[MapRow]:
 
 def _defaults_of(recipes: Iterable[int]) -> dict[int, dict[str, Any]]:
     found = Recipe.objects.filter(pk__in=list(recipes))
-    return {recipe.pk: read_manifest(recipe).validate_parameters({}) for recipe in found}
+    return {recipe.pk: _defaults(read_manifest(recipe).parameters) for recipe in found}
+
+
+def _defaults(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults of parameters; those that must be stated have none."""
+    stated = schema.get("properties", {}).items()
+    return {name: each["default"] for name, each in stated if "default" in each}
 
 
 def _tell(product: Product, defaults: Mapping[int, Mapping[str, Any]]) -> MapRow:
@@ -140,14 +146,12 @@ def _tell(product: Product, defaults: Mapping[int, Mapping[str, Any]]) -> MapRow
     if run is None or not _is_run_seen(product):
         return MapRow(product, {}, ())
     usual = defaults[run.recipe_id]
-    changed = dict(_changes(run.parameters, usual))
-    return MapRow(product, changed, tuple(run.parameters.get(_PHASES) or ()))
-
-
-def _changes(given: Mapping[str, Any], usual: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in given.items():
-        if name != _PHASES and (name not in usual or usual[name] != value):
-            yield name, value
+    others = dict(run.parameters)
+    phases = others.pop(_PHASES) if isinstance(others.get(_PHASES), list) else []
+    changed = {
+        name: value for name, value in others.items() if name not in usual or usual[name] != value
+    }
+    return MapRow(product, changed, tuple(map(str, phases)))
 
 
 def _is_run_seen(product: Product) -> bool:

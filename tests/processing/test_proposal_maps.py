@@ -77,6 +77,22 @@ def test_phases_stand_apart_from_the_other_parameters(machine_of: MachineOf, wor
     assert row["parameters"] == {}
 
 
+def test_a_recipe_of_somebody_elses_may_ask_for_a_parameter_and_name_phases_otherwise(
+    client_of: ClientOf, machine_of: MachineOf, world: World
+) -> None:
+    schema = dict(a_manifest().parameters)
+    schema["properties"] = {**schema["properties"], "phases": {"type": "integer"}}
+    schema["required"] = ["phases"]
+    a_rule(world, recipe=a_recipe(a_manifest(parameters=schema)), parameters={"phases": 2})
+    a_constant(world, 0)
+    a_scan(world, 1)
+    keep_true(world)
+    assert client_of("ines").get(address(world)).status_code == 200
+    (row,) = rows_of(machine_of("ines"), world)
+    assert row["phases"] == []
+    assert row["parameters"] == {"phases": 2}
+
+
 def test_stale_blocked_and_failed_maps_say_why(
     client_of: ClientOf, machine_of: MachineOf, world: World, rule: ProductRule
 ) -> None:
