@@ -390,3 +390,17 @@ def test_images_of_several_types_keep_their_own_markers(
 
     is_equal(found["intensity"], by_pyfai(frames)[0])
     assert found["decided"]["tier"] == "block"
+
+
+@pytest.mark.parametrize("tier", ["fused", "general"])
+def test_a_mask_that_hides_every_pixel_leaves_an_empty_map(
+    tier: str, inputs: dict[str, Path], work: Workspace, tmp_path: Path
+) -> None:
+    hidden = np.ones_like(static_mask())
+    fabio.edfimage.EdfImage(data=hidden).write(str(inputs["mask"]))
+    found = run(
+        write_scan(tmp_path, make_frames("<u4"), Layout("lz4")), inputs, by_pyfai=tier == "general"
+    )
+    assert not found["valid"].any()
+    assert np.isnan(found["intensity"]).all()
+    assert found["decided"]["tier"] == tier

@@ -215,6 +215,11 @@ def test_a_wrong_orientation_is_noticed(poni: Poni) -> None:
     assert find_better_orientation(np.fliplr(frame), poni, 3) == 4
 
 
+def test_of_a_frame_that_the_mask_hides_no_orientation_is_better(poni: Poni) -> None:
+    frame = lab6_frame(poni)
+    assert find_better_orientation(frame, poni, 3, np.ones(frame.shape, bool)) is None
+
+
 def test_counts_are_kept_and_the_frame_is_not_touched() -> None:
     frame = np.array([[5, -1], [2**31 - 1, 2**24]], np.int32)
 

@@ -385,6 +385,8 @@ def _variance_between_rings(
     counts: NDArray[np.float64], angles: NDArray[np.float64], frame: Frame
 ) -> float:
     """Return the variance of the mean counts of rings two pixels wide, each pixel counting."""
+    if len(counts) == 0:
+        return 0.0
     rings = max(10, max(frame.shape) // 2)
     span = (angles - angles.min()) / max(float(np.ptp(angles)), np.finfo(float).tiny)
     ring = np.minimum((span * rings).astype(np.int64), rings - 1)
