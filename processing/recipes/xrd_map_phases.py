@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from processing.recipes.base import Input, Workspace
 from processing.science.diffraction.integrator import AXIS_UNITS, Unit
+from processing.science.errors import PhaseError
 from processing.science.maps.map_file import MapFile
 from processing.science.maps.own_patterns import read_pattern
 from processing.science.maps.phases import PhaseModel, build_model, write_phases
@@ -21,6 +22,8 @@ from processing.science.maps.regions import (
     place_regions,
     write_regions,
 )
+
+MAX_REFERENCES = 32  # the fit of a position takes the square of it
 
 Values = np.typing.NDArray[np.float64]
 
@@ -82,6 +85,11 @@ def read_references(
     """Take calibrants by name, then the patterns that the user gave."""
     found: list[Reference] = [read_calibrant(name) for name in phases]
     files = [path for given in own for path in given.files]
+    if (count := len(found) + len(files)) > MAX_REFERENCES:
+        raise PhaseError(
+            f"{count} references are given, up to {MAX_REFERENCES} can be fitted at once. "
+            "Leave out those that cannot be in the sample."
+        )
     return [*found, *(read_pattern(path, unit, wavelength_m) for path in files)]
 
 

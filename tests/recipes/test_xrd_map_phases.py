@@ -126,6 +126,17 @@ def test_a_pattern_of_ones_own_is_a_phase(made: Truth, work: Workspace, tmp_path
     assert r_of(white, 1 - made.fraction) > 0.99
 
 
+def test_more_references_than_a_fit_can_tell_apart_are_refused(
+    made: Truth, work: Workspace, tmp_path: Path
+) -> None:
+    files = [tmp_path / f"phase_{number}.xy" for number in range(33)]
+    for file in files:
+        file.write_text("# q_nm^-1\n1 1\n2 2\n", encoding="utf-8")
+    refusal = refusal_of(made, references=files)
+    assert refusal.code == "xrd-phases"
+    assert "33 references" in str(refusal)
+
+
 def test_the_picture_shows_the_phases(made: Truth, work: Workspace) -> None:
     run(made, phases=(GROUND, PIGMENT))
     picture = work.folder / "preview.png"
