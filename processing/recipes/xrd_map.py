@@ -298,8 +298,9 @@ def xrd_map(
             integrator = job.make_integrator(stack.shape)
             doubt = aside.submit(doubt_orientation, stack, integrator)
             reducer = Reducer(stack, integrator, work.cache)
-            aside.submit(reducer.prepare_pyfai)
             axes = layout.axes(reducer)
+            # Only now: what is computed once is guarded by no lock in the line before.
+            aside.submit(reducer.prepare_pyfai)
             wanted = want(
                 RadialAxis(axes.q.values, axes.q.units, poni.wavelength_m),
                 rois,
