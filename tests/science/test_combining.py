@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -185,6 +186,28 @@ def test_a_file_that_is_no_map_is_refused(opened: ExitStack, tmp_path: Path) -> 
         opened.enter_context(open_map(tmp_path / "a.nxs", "map 1"))
     with pytest.raises(MissingFieldError, match="a has no phase or region Cr2O3"):
         a_map(opened, tmp_path, "a", [[1.0]]).read_plane("Cr2O3")
+
+
+@pytest.mark.parametrize("spoilt", ["q", "y", "errors", "i0", "reference"])
+def test_a_map_that_another_program_spoilt_is_refused(
+    opened: ExitStack, tmp_path: Path, spoilt: str
+) -> None:
+    a_map(opened, tmp_path, "a", [[1.0, 2.0]], i0=5.0)
+    opened.close()
+    with h5py.File(tmp_path / "a.nxs", "r+") as file:
+        group = file["entry/map"]
+        if spoilt == "reference":
+            group["i0"].attrs["reference"] = 0.0
+        elif spoilt == "y":
+            group["y"][0] = np.nan
+        else:
+            del group[spoilt]
+            group[spoilt] = np.ones(1)
+        if spoilt == "q":
+            del group["intensity"]
+            group["intensity"] = np.ones((1, 2, 1))
+    with pytest.raises(UnreadableFileError, match="no map of xrd-map"):
+        opened.enter_context(open_map(tmp_path / "a.nxs", "a"))
 
 
 def test_light_grows_from_the_first_to_the_last_percentile() -> None:

@@ -1,5 +1,6 @@
 """Reading a finished map: its axes, its rows, and the planes that were made of it."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -147,18 +148,25 @@ def _describe(file: h5py.File, name: str) -> FinishedMap:
     group = file["entry/map"]
     y, x, q = (_axis(group[axis]) for axis in ("y", "x", "q"))
     intensity = group["intensity"]
-    if intensity.shape != (len(y.values), len(x.values), len(q.values)):
-        raise ValueError("axes do not fit")
+    shape = (len(y.values), len(x.values), len(q.values))
+    _require(len(q.values) > 1 and all(np.isfinite(axis.values).all() for axis in (y, x, q)))
+    _require(intensity.shape == shape and group.get("errors", intensity).shape == shape)
     found = FinishedMap(name, file["entry"], y, x, q, as_text(intensity.attrs.get("units", "")))
     if "i0" not in group:
         return found
-    i0 = group["i0"]
+    i0, reference = group["i0"], float(group["i0"].attrs["reference"])
+    _require(i0.shape == shape[:2] and 0 < reference < math.inf)
     return replace(
         found,
         i0=np.asarray(i0[()], np.float64),
         i0_units=as_text(i0.attrs.get("units", "")),
-        reference=float(i0.attrs["reference"]),
+        reference=reference,
     )
+
+
+def _require(is_so: bool) -> None:  # noqa: FBT001 - what it is, is asked where it is called
+    if not is_so:
+        raise ValueError("not as xrd-map writes it")
 
 
 def _axis(field: h5py.Dataset) -> Axis:
