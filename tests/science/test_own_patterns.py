@@ -100,6 +100,16 @@ def test_a_nexus_file_without_a_curve_is_refused_and_goes_in_no_circle(
         read_pattern(path, None, None)
 
 
+def test_the_name_of_a_phase_is_that_of_no_other_map(tmp_path: Path) -> None:
+    def name_of(stem: str) -> str:
+        return read_pattern(a_text(tmp_path / f"{stem}.xy", "# q_nm^-1", Q), None, None).name
+
+    assert name_of("q") == "phase_q"
+    assert name_of("phase_lead_errors") == "phase_lead_errors_pattern"
+    assert name_of("lead_errors") == "lead_errors_pattern", "beside lead lie its errors"
+    assert len(name_of("a" * 200)) == 60, "names stand in the catalogue"
+
+
 @pytest.mark.parametrize("said", ["1.2.3 A", "0 A", "0.0 nm", "1e-999 m", ". m"])
 def test_a_wavelength_that_is_none_is_refused(tmp_path: Path, said: str) -> None:
     text = a_text(tmp_path / "a.xy", f"# 2th_deg wavelength: {said}", Q)

@@ -17,6 +17,7 @@ from processing.science.nexus import as_text
 Values = NDArray[np.float64]
 
 MAX_BYTES = 2**24
+MAX_NAME = 60  # characters, as of the names of calibrants
 MAX_DEPTH = 8  # of default plots that lead to others
 MAX_POINTS = 1_000_000
 _COMMENT = re.compile(r"^\s*[#;!%@]")
@@ -27,7 +28,8 @@ _WAVELENGTH = re.compile(
 )
 _METRES = {"m": 1.0, "nm": 1e-9, "å": 1e-10, "a": 1e-10}
 # What a map of phases has besides them.
-_TAKEN = re.compile(r"[0-9].*|x|y|q|chi2|line_width|.*_errors")
+_TAKEN = re.compile(r"[0-9].*|x|y|q|chi2|line_width")
+_OF_ANOTHER = "_errors"
 _NO_NAME = re.compile(r"\W+", re.ASCII)
 
 
@@ -60,7 +62,6 @@ def read_pattern(path: Path, units: str | None, wavelength_m: float | None) -> M
     WavelengthError
         If its axis is 2θ and nobody knows the wavelength.
     """
-    name = _NO_NAME.sub("_", path.stem).strip("_") or "reference"
     read = _read_nexus if h5py.is_hdf5(path) else _read_text
     places, intensity, stated, wavelength = read(path)
     spelling = stated or units
@@ -78,9 +79,15 @@ def read_pattern(path: Path, units: str | None, wavelength_m: float | None) -> M
     q, order = np.unique(q[kept], return_index=True)
     if len(q) < 2:
         raise PhaseError(f"{path.name} has fewer than two points of a pattern.")
-    if _TAKEN.fullmatch(name):
-        name = f"phase_{name}"
-    return MeasuredReference(name, q, intensity[kept][order])
+    return MeasuredReference(_name(path.stem), q, intensity[kept][order])
+
+
+def _name(stem: str) -> str:
+    """Make the name of a file one that no other map of the product has."""
+    name = _NO_NAME.sub("_", stem)[:MAX_NAME].strip("_") or "reference"
+    if name.endswith(_OF_ANOTHER):
+        name += "_pattern"
+    return f"phase_{name}" if _TAKEN.fullmatch(name) else name
 
 
 def _read_text(path: Path) -> tuple[Values, Values, str, float | None]:
