@@ -70,7 +70,17 @@ REFUSALS: dict[type[errors.DataError], str] = {
 @recipe(
     "xrd-map",
     version="1.1.0",
-    environment=["pyFAI", "numpy", "numba", "h5py", "hdf5plugin", "fabio", "Pillow", "scipy"],
+    environment=[
+        "pyFAI",
+        "numpy",
+        "numba",
+        "llvmlite",
+        "h5py",
+        "hdf5plugin",
+        "fabio",
+        "Pillow",
+        "scipy",
+    ],
     cores=2,
     fan_out=16,
     # float32 sums of up to some thousand pixels, in an order that pyFAI may choose.

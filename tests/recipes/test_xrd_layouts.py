@@ -404,3 +404,8 @@ def test_a_mask_that_hides_every_pixel_leaves_an_empty_map(
     assert not found["valid"].any()
     assert np.isnan(found["intensity"]).all()
     assert found["decided"]["tier"] == tier
+
+
+def test_what_compiles_the_kernels_is_in_the_run_key() -> None:
+    """Machine code is made by llvmlite, of which numba takes several releases."""
+    assert {"numba", "llvmlite"} <= set(xrd_map.manifest.environment.packages)
