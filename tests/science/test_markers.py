@@ -17,9 +17,10 @@ pytestmark = pytest.mark.usefixtures("compiled_kernels")
 
 
 def state_of(frame: np.ndarray, ignored: int = 0) -> int:
-    matrix = TiledMatrix(
-        *identity(PIXELS), np.ones(PIXELS), np.array([ignored, 0], np.uint8), np.arange(PIXELS)
-    )
+    limits, starts, bins, places, weights, squares = identity(PIXELS)
+    kept_out = np.array([ignored, 0], np.uint8)
+    rest = np.ones(PIXELS), kept_out, np.arange(float(PIXELS))
+    matrix = TiledMatrix(limits, starts, bins, places, weights, squares, *rest)
     return int(reduce_frames(frame[None], matrix).state[0])
 
 
