@@ -210,8 +210,6 @@ def _refuse_same(one: DarkRun, other: DarkRun) -> None:
 
 
 def _refuse_other_conditions(runs: Sequence[DarkRun]) -> None:
-    if len({run.detector for run in runs}) > 1:
-        raise ConditionsError(_table({"detector": [run.detector for run in runs]}, runs))
     names = {
         name
         for one, other in combinations(runs, 2)
