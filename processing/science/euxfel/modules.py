@@ -272,8 +272,14 @@ def _check_layout(data: h5py.Group, kind: Kind, file: str) -> None:
             f"{file} holds signal and gain level in turn, as AGIPD wrote before 2017: "
             "this layout is not read. Ask the facility for the run in the present one."
         )
-    if frames.dtype != np.uint16 or frames.shape[-len(expected) :] != expected:
-        raise ShapeError(f"frames in {file}", expected=("n", *expected), found=frames.shape)
+    n = ("n",) if kind == "AGIPD" else ("n", "cells")
+    if frames.dtype != np.uint16 or frames.ndim != 4 or frames.shape[len(n) :] != expected:
+        raise ShapeError(f"frames in {file}", expected=(*n, *expected), found=frames.shape)
+    for name in ("memoryCell", "gain") if kind == "JUNGFRAU" else ():
+        told = data.get(f"data/{name}")
+        whole = frames.shape if name == "gain" else frames.shape[:2]
+        if told is not None and told.shape != whole:
+            raise ShapeError(f"{name} in {file}", expected=whole, found=told.shape)
     if frames.is_virtual or frames.external:
         raise ForeignFileError(
             "virtual-source" if frames.is_virtual else "external-storage",
@@ -301,5 +307,6 @@ def _read_jungfrau(group: h5py.Group, rows: NDArray[np.int64], places: slice, ou
         group["adc"].read_direct(out, source, np.s_[a:b])
         if "gain" in group:
             codes = np.asarray(group["gain"][source])
+            codes[codes > 3] = 2  # as invalid as 2; its lower bits would be another gain
             # A word that has its gain code already comes beside a gain of 0.
             np.bitwise_or(out[a:b], codes.astype(np.uint16) << GAIN_BIT, out=out[a:b])
