@@ -2,10 +2,12 @@
 
 import hashlib
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from django.test import Client
+from pydantic import ValidationError
 
 from catalogue.models import CalibrationConstant, Dataset
 from catalogue.places import content_folder
@@ -97,6 +99,13 @@ def test_a_result_becomes_the_constant_that_its_recipe_states(
     page = client_of("ines").get(f"/datasets/{dataset.pid}/").content.decode()
     assert DETECTOR in page
     assert "bias_v" in page
+
+
+@pytest.mark.parametrize("year", [1, 999, 9999])
+def test_a_constant_of_no_calendar_is_refused(year: int) -> None:
+    """A clock gone wrong, told by a file: the database holds it, no page could show it."""
+    with pytest.raises(ValidationError, match="years 1000 to 9000"):
+        MadeConstant(role="", kind="dark", valid_from=datetime(year, 6, 1, tzinfo=UTC))
 
 
 def test_a_result_without_a_statement_is_no_constant(world: World) -> None:
