@@ -163,7 +163,8 @@ def dark_characterise(
     with refusing(REFUSALS):
         given = zip(GAINS, (high, medium, low), strict=True)
         runs = [read_dark_run(gain, one.files, detector) for gain, one in given]
-        common = _choose(work, runs, check_together(runs, min_trains), modules)
+        common = check_together(runs, min_trains, modules)
+        _tell_missing(work, runs, modules)
         check_gains(runs, common, gain_codes)
         inputs = {"high": high, "medium": medium, "low": low, "previous": previous}
         made = _describe(work, inputs, parameters)
@@ -225,26 +226,16 @@ class _Plan:
     conditions: dict[str, float | str]
 
 
-def _choose(
-    work: Workspace, runs: Sequence[DarkRun], common: list[str], asked: tuple[str, ...] | None
-) -> list[str]:
-    """Return the modules to look at; tell of those that a run lacks."""
+def _tell_missing(work: Workspace, runs: Sequence[DarkRun], asked: tuple[str, ...] | None) -> None:
+    """Tell what is odd of the runs, and of modules that one of them lacks."""
     for run in runs:
         for warning in run.warnings:
             work.warn(warning)
     every = sorted(set().union(*(run.modules for run in runs)))
-    wanted = every if asked is None else list(asked)
-    for name in wanted:
+    for name in every if asked is None else asked:
         without = [run.label for run in runs if name not in run.modules]
         if without:
             work.warn(f"{name} is missing in {', '.join(without)}: it gets no constants.")
-    chosen = [name for name in common if name in wanted]
-    if not chosen:
-        raise errors.MissingSourceError(
-            f"None of the modules {', '.join(wanted)} is in all three runs, which share: "
-            f"{', '.join(common)}."
-        )
-    return chosen
 
 
 def _plan(

@@ -194,11 +194,21 @@ def test_cells_may_begin_anywhere_in_a_train(tmp_path: Path, work: Workspace) ->
 
 
 def test_a_voltage_that_is_no_number_is_not_stated(tmp_path: Path, work: Workspace) -> None:
-    runs = write_runs(tmp_path, **dict.fromkeys(GAINS, {"bias_v": np.nan}))
+    runs = write_runs(tmp_path, **{gain: {"bias_v": np.nan} for gain in GAINS})
     found = characterise(runs, **SMALL)
     assert "bias_v" not in found.conditions
     assert found.conditions["detector"] == AGIPD
     assert "detector" not in work.constants[0].conditions, "it has a field of its own"
+
+
+def test_a_module_that_is_left_out_may_be_spoiled(tmp_path: Path, work: Workspace) -> None:
+    """A broken module must not stand in the way of the others."""
+    runs = write_runs(tmp_path, **{gain: {"modules": (0, 3)} for gain in GAINS})
+    path = next(it for it in runs["low"] if "AGIPD03" in it.name)
+    with h5py.File(path, "r+") as file:
+        file[f"INSTRUMENT/{AGIPD}/DET/3CH0:xtdf/image/cellId"][:] = 9
+    assert refusal_of(runs).code == "dark-conditions"
+    assert characterise(runs, modules=("AGIPD00",), **SMALL).module == "AGIPD00"
 
 
 def test_a_module_that_one_run_lacks_gets_no_constants(tmp_path: Path, work: Workspace) -> None:
@@ -398,9 +408,8 @@ def test_the_example_runs_as_a_worker_runs_it_and_states_its_constant(tmp_path: 
 def test_light_lowers_the_offsets_of_jungfrau_in_medium_gain(
     tmp_path: Path, work: Workspace
 ) -> None:
-    words = [np.full((5, 1, 512, 1024), code << 14 | 9000, np.uint16) for code in (0, 1, 3)]
-    for place, it in enumerate(words):
-        it += np.arange(place, place + 5, dtype=np.uint16).reshape(5, 1, 1, 1)
+    noise = np.arange(5, dtype=np.uint16).reshape(5, 1, 1, 1)
+    words = [np.full((5, 1, 512, 1024), code << 14 | 9000, np.uint16) + noise for code in (0, 1, 3)]
     last = dark_characterise(
         *[Input(it) for it in write_jungfrau_runs(tmp_path / "a", words).values()], **SMALL
     )

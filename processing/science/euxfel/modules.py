@@ -246,9 +246,11 @@ def _read_index(access: Any, kind: Kind, source: str) -> _Found:
     has = count > 0
     if kind == "AGIPD":
         ids = ids.reshape(-1)
-        cells = [tuple(ids[a : a + n].tolist()) for a, n in zip(first, count, strict=True) if n]
+        trains = (tuple(ids[a : a + n].tolist()) for a, n in zip(first, count, strict=True) if n)
     else:
-        cells = [tuple(ids[a].tolist()) for a in first[has]]
+        trains = (tuple(ids[a].tolist()) for a in first[has])
+    known: dict[tuple[int, ...], tuple[int, ...]] = {}  # millions of trains share one tuple
+    cells = [known.setdefault(it, it) for it in trains]
     return _Found(Path(access.filename), np.asarray(access.train_ids)[has], first[has], cells)
 
 
