@@ -132,6 +132,7 @@ CODES: dict[str, str] = {
     "dark-data": "The dark runs cannot be understood",
     "corr-already-corrected": "The frames are corrected already",
     "corr-conditions": "The constants were taken under other conditions",
+    "corr-other-module": "A file of constants is another module's",
     "corr-cells": "The run uses memory cells that the constants do not have",
     "corr-no-gain": "The unit needs gains that were not given",
     "corr-no-module": "No module of the run can be corrected",

@@ -272,6 +272,7 @@ def _collect(manifest: Manifest, work: Workspace, returned: dict[str, str]) -> O
         raise _StopError(_bad_output("output-undeclared", what))
     first = next(iter(returned), next(iter(manifest.outputs)))
     roles = {name: role for role, name in returned.items()} | work.roles
+    constants = {it.role or first: it for it in work.constants}
     files = [
         _describe(work.folder / name, roles.get(name, first), manifest.volatile)
         for name in dict.fromkeys(work.declared)
@@ -283,7 +284,7 @@ def _collect(manifest: Manifest, work: Workspace, returned: dict[str, str]) -> O
         preview=preview,
         quantities=tuple(work.quantities),
         warnings=tuple(work.warnings),
-        constants=tuple(it.model_copy(update={"role": it.role or first}) for it in work.constants),
+        constants=tuple(it.model_copy(update={"role": role}) for role, it in constants.items()),
     )
 
 

@@ -5,10 +5,12 @@ Only these documents travel between worker, supervisor and runner, so any machin
 has the recipe's packages and sees the stores can execute a run.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -230,6 +232,13 @@ class Quantity(Document):
     unit: str | None = None
 
 
+def _in_calendar(at: datetime) -> datetime:
+    """Refuse what no calendar has in another time zone: its page could not be shown."""
+    if not datetime(1000, 1, 1, tzinfo=UTC) <= at <= datetime(9001, 1, 1, tzinfo=UTC):
+        raise ValueError("must lie in the years 1000 to 9000")
+    return at
+
+
 class MadeConstant(Document):
     """
     What a result calibrates, from when on and under which conditions.
@@ -241,7 +250,7 @@ class MadeConstant(Document):
     kind: Annotated[Said, Field(min_length=1, max_length=40)]
     detector: Annotated[Said, Field(max_length=100)] = ""
     module: Annotated[Said, Field(max_length=100)] = ""
-    valid_from: AwareDatetime
+    valid_from: Annotated[AwareDatetime, AfterValidator(_in_calendar)]
     conditions: Annotated[
         dict[Annotated[Said, Field(min_length=1, max_length=60)], float | Said],
         Field(max_length=50),

@@ -29,9 +29,9 @@ _NAME = re.compile(r"(RAW|CORR)-R(\d+)-([A-Z]+\d*)-S(\d+)\.h5")
 _DETECTOR = re.compile(r"(.+)/DET/(?:\d+CH0:xtdf|JNGFR\d+:daqOutput)")
 # What product rules compare of a run and of the constants for it.
 _STATED = {
-    "detector.bias_voltage": ("channels/U0/measurementSenseVoltage", "V"),
-    "detector.repetition_rate": ("bunchStructure/repetitionRate", "MHz"),
-    "detector.integration_time": ("exposureTime", "s"),
+    "detector.bias_voltage": (("channels/U0/measurementSenseVoltage", "vHighVoltage"), "V"),
+    "detector.repetition_rate": (("bunchStructure/repetitionRate",), "MHz"),
+    "detector.integration_time": (("exposureTime",), "s"),
 }
 _BROKEN = (FileStructureError, OSError, KeyError, ValueError, IndexError, TypeError, AttributeError)
 
@@ -318,20 +318,26 @@ def _read_detector(parts: list[_Part]) -> list[FoundParameter]:
         return []
     name = names.pop()
     found = [FoundParameter(name="detector.name", value=name)]
-    cells = _series(parts, f"INDEX/{fast[0]}/image/count")
-    if (cells > 0).any():
-        found.append(FoundParameter(name="detector.memory_cells", value=int(cells.max())))
+    if cells := _count_cells(parts, fast[0]):
+        found.append(FoundParameter(name="detector.memory_cells", value=cells))
     slow = sorted({it for part in parts for it in part.index.slow})
     # The control devices of AGIPD bear another prefix than its modules.
     mine = [it for it in slow if it.startswith(f"{name}/") or ("AGIPD" in name and "AGIPD" in it)]
-    for parameter, (key, unit) in _STATED.items():
-        for source in mine:
-            values = _series(parts, f"CONTROL/{source}/{key}/value")
-            if values.size:
-                typical = float(f"{np.median(values):.6g}")
-                found.append(FoundParameter(name=parameter, value=typical, unit=unit))
-                break
+    for parameter, (keys, unit) in _STATED.items():
+        stated = (_series(parts, f"CONTROL/{it}/{key}/value") for it in mine for key in keys)
+        values = next((it for it in stated if it.size), None)
+        if values is not None:
+            typical = float(f"{np.median(values):.6g}")
+            found.append(FoundParameter(name=parameter, value=typical, unit=unit))
     return found
+
+
+def _count_cells(parts: list[_Part], source: str) -> int:
+    """Count the memory cells of a train: rows of AGIPD, columns of JUNGFRAU; 0 if unknown."""
+    counts = _series(parts, f"INDEX/{source}/image/count")
+    numbers = (part.root.field(f"INSTRUMENT/{source}/data/memoryCell") for part in parts)
+    widths = [it.shape[1] for it in numbers if it is not None and it.ndim > 1]
+    return int(max(counts.max(initial=0), *widths, 0))
 
 
 def _series(parts: list[_Part], path: str) -> NDArray[np.float64]:
@@ -339,8 +345,13 @@ def _series(parts: list[_Part], path: str) -> NDArray[np.float64]:
     blocks = []
     for part in sorted(parts, key=lambda it: it.index.sequence):
         field = part.root.field(path)
-        if field is not None and field.ndim == 1 and field.dtype.kind in "iuf":
+        if field is None or field.dtype.kind not in "iuf":
+            continue
+        if field.ndim == 1:
             blocks.append(read(field)[: part.index.trains.size].astype("f8"))
+        elif field.ndim == 2 and field.size:
+            # A list for each train, of which the first number counts: all may be too many.
+            blocks.append(read(field, 0)[:1].astype("f8"))
     values = np.concatenate(blocks) if blocks else np.empty(0)
     return np.asarray(values[np.isfinite(values)])
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -56,7 +57,7 @@ REFUSALS: dict[type[errors.DataError], str] = EUXFEL | {
     errors.DataError: "dark-data",
 }
 TOLD_DRIFT = 0.01  # share of pixels that makes a reader want to know
-BEAM_SHARE = 0.5  # of pixels whose offset has risen
+BEAM_SHARE = 0.5  # of pixels whose offset has changed as by light
 
 _Factor = Annotated[float, Field(ge=1, le=50)]
 _ADVANCED = {"advanced": True}
@@ -162,7 +163,8 @@ def dark_characterise(
     with refusing(REFUSALS):
         given = zip(GAINS, (high, medium, low), strict=True)
         runs = [read_dark_run(gain, one.files, detector) for gain, one in given]
-        common = _choose(work, runs, check_together(runs, min_trains), modules)
+        common = check_together(runs, min_trains, modules)
+        _tell_missing(work, runs, modules)
         check_gains(runs, common, gain_codes)
         inputs = {"high": high, "medium": medium, "low": low, "previous": previous}
         made = _describe(work, inputs, parameters)
@@ -224,26 +226,16 @@ class _Plan:
     conditions: dict[str, float | str]
 
 
-def _choose(
-    work: Workspace, runs: Sequence[DarkRun], common: list[str], asked: tuple[str, ...] | None
-) -> list[str]:
-    """Return the modules to look at; tell of those that a run lacks."""
+def _tell_missing(work: Workspace, runs: Sequence[DarkRun], asked: tuple[str, ...] | None) -> None:
+    """Tell what is odd of the runs, and of modules that one of them lacks."""
     for run in runs:
         for warning in run.warnings:
             work.warn(warning)
     every = sorted(set().union(*(run.modules for run in runs)))
-    wanted = every if asked is None else list(asked)
-    for name in wanted:
+    for name in every if asked is None else asked:
         without = [run.label for run in runs if name not in run.modules]
         if without:
             work.warn(f"{name} is missing in {', '.join(without)}: it gets no constants.")
-    chosen = [name for name in common if name in wanted]
-    if not chosen:
-        raise errors.MissingSourceError(
-            f"None of the modules {', '.join(wanted)} is in all three runs, which share: "
-            f"{', '.join(common)}."
-        )
-    return chosen
 
 
 def _plan(
@@ -262,13 +254,18 @@ def _plan(
                 f"{name} has no memory cell from {first} to {last}; it has {min(high.cells)} to "
                 f"{max(high.cells)}."
             )
-        # Cells are written in the order of the trains, so a choice is one piece of it.
         step = min(cells_at_once(run) for run in (high, medium, low))
-        tasks += [
-            CellTask((high, medium, low), slice(at, min(at + step, wanted[-1] + 1)), choices)
-            for at in range(wanted[0], wanted[-1] + 1, step)
-        ]
+        tasks += [CellTask((high, medium, low), it, choices) for it in _neighbours(wanted, step)]
     return _Plan(tasks, lasting(runs[0].conditions))
+
+
+def _neighbours(places: list[int], most: int) -> Iterator[slice]:
+    """Cut ascending places into pieces without gaps: a JUNGFRAU may begin with its last cell."""
+    begin = places[0]
+    for one, after in pairwise([*places, places[-1] + 2]):
+        if after != one + 1 or one + 1 - begin == most:
+            yield slice(begin, one + 1)
+            begin = after
 
 
 def _open_previous(
@@ -329,7 +326,8 @@ class _Writer:
 
     def _last_of(self, module: str, cells: tuple[int, ...]) -> DarkConstants | None:
         path = self.last.get(f"dark-{module}.h5")
-        return None if path is None else read_constants(path, list(cells))
+        last = None if path is None else read_constants(path, list(cells))
+        return last if last and last.module == module else None
 
 
 def _judge(work: Workspace, summary: DarkSummary, max_bad: float) -> None:
@@ -340,11 +338,11 @@ def _judge(work: Workspace, summary: DarkSummary, max_bad: float) -> None:
                 f"No pixel has an offset in {gain} gain. Look at the frames of this run: is the "
                 "gain forced, and are there as many trains as min_trains?"
             )
-        risen = summary.share(summary.risen, stage, summary.compared)
-        if risen > BEAM_SHARE:
+        lit = summary.share(summary.lit, stage, summary.compared)
+        if lit > BEAM_SHARE:
             raise errors.BeamError(
-                f"The offset of {risen:.0%} of the pixels in {gain} gain is above the last one "
-                "by more than 5 times the noise. Was the shutter closed? If the detector has "
+                f"The offset of {lit:.0%} of the pixels in {gain} gain has moved as light moves "
+                "it, by more than 5 times the noise. Was the shutter closed? If the detector has "
                 "changed, launch without the previous constants."
             )
         drifted = summary.share(summary.drifted, stage, summary.compared)
@@ -387,7 +385,7 @@ def _complete(
         kind="dark",
         detector=runs[0].detector,
         valid_from=min(starts),
-        conditions=plan.conditions,
+        conditions={name: it for name, it in plan.conditions.items() if name != "detector"},
     )
 
 

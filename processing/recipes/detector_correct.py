@@ -43,10 +43,12 @@ REFUSALS: dict[type[errors.DataError], str] = {
     errors.AlreadyCorrectedError: "corr-already-corrected",
     errors.CorrectedInputError: "corr-already-corrected",
     errors.OtherConditionsError: "corr-conditions",
+    errors.OtherModuleError: "corr-other-module",
     errors.CellsError: "corr-cells",
     errors.GainsError: "corr-no-gain",
     errors.NotARunError: "euxfel-not-a-run",
     errors.EmptyRunError: "euxfel-empty",
+    errors.EmptySourceError: "euxfel-source-empty",
     errors.MixedRunError: "euxfel-mixed",
     errors.RunIndexError: "euxfel-index",
     errors.UnreadableFileError: "file-unreadable",
@@ -250,6 +252,9 @@ def _find_modules(
     chosen = [raw for raw in raws if not wanted or raw.source.module in wanted]
     for module in sorted({raw.source.module for raw in chosen} - set(constants)):
         work.warn(f"There are no constants of {module}: it is left out.")
+    if not any(raw.n_frames for raw in chosen):
+        names = ", ".join(sorted({raw.source.module for raw in chosen}))
+        raise errors.EmptySourceError(f"The run has no frame of {names}. Was the detector on?")
     chosen = [raw for raw in chosen if raw.source.module in constants and raw.n_frames]
     if not chosen:
         raise RecipeError(

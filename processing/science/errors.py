@@ -30,6 +30,7 @@ What science refuses.
     ├── CorrectionError         frames that these constants cannot correct
     │   ├── AlreadyCorrectedError   they are corrected
     │   ├── OtherConditionsError    the constants were taken under other conditions
+    │   ├── OtherModuleError    they are another module's
     │   ├── CellsError          they have memory cells that the constants have not
     │   └── GainsError          a unit that needs gains, and nobody gave them
     └── DarkError               dark runs that give no constants
@@ -290,6 +291,26 @@ class OtherConditionsError(CorrectionError):
         super().__init__(
             f"The constants of {module} were taken under other conditions ({told}). "
             "Choose constants of darks taken as the run was."
+        )
+
+
+class OtherModuleError(CorrectionError):
+    """
+    A file of constants that are another module's.
+
+    Parameters
+    ----------
+    file : str
+        Name of the file.
+    found : str
+        Detector and module that it states.
+    """
+
+    def __init__(self, file: str, found: str) -> None:
+        self.file = file
+        super().__init__(
+            f"{file} holds the constants of {found}. Give each module's file under the name "
+            "with which it was made."
         )
 
 

@@ -22,7 +22,7 @@ from catalogue.readers.child import read_in_child
 from catalogue.readers.choice import read
 from catalogue.readers.quantities import KEV_ANGSTROM, photon_pair
 from catalogue.readers.thumbnail import draw_curve, draw_image
-from demo.makers.detectors import write_agipd_run
+from demo.makers.detectors import write_agipd_run, write_jungfrau_run
 from demo.makers.euxfel import FIRST_TRAIN, write_euxfel_run
 from tests.catalogue.children import readers_at_work
 from tests.makers import hostile
@@ -357,6 +357,16 @@ def test_a_run_tells_its_detector_and_how_it_was_set(folder: Path) -> None:
     assert known["detector.memory_cells"] == (3, None)
     assert known["detector.bias_voltage"] == (200, "V")
     assert known["detector.repetition_rate"] == (1.1, "MHz")
+
+
+def test_a_jungfrau_run_tells_its_settings_too(folder: Path) -> None:
+    """Without them a rule that compares voltage and cells would wait for ever."""
+    words = {1: np.zeros((2, 3, 512, 1024), np.uint16)}
+    known = quantities(look(write_jungfrau_run(folder / "r1", words, bias_v=180)))
+    assert known["detector.name"] == ("SPB_IRDA_JF4M", None)
+    assert known["detector.memory_cells"] == (3, None)
+    assert known["detector.bias_voltage"] == (180, "V")
+    assert known["detector.integration_time"] == (pytest.approx(1e-5), "s")
 
 
 def test_a_run_in_the_old_format_is_described(folder: Path) -> None:

@@ -2,10 +2,13 @@
 
 import hashlib
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
+from pydantic import ValidationError
 
 from catalogue.models import CalibrationConstant, Dataset
 from catalogue.places import content_folder
@@ -17,7 +20,9 @@ from processing.models import ProcessingRun, Product, ProductRule
 from processing.products.keeping import keep_all
 from processing.recipes.dark_characterise import dark_characterise
 from processing.recipes.manifest import InputSlot
+from processing.recipes.workspace import Workspace
 from processing.replaying import reproduce
+from processing.runner import _collect
 from processing.submission import submit
 from processing.ticket import MadeConstant, Outcome, OutputFile, Repetition
 from tests.builders import World, a_dataset, a_manifest, a_recipe, a_run
@@ -97,6 +102,23 @@ def test_a_result_becomes_the_constant_that_its_recipe_states(
     page = client_of("ines").get(f"/datasets/{dataset.pid}/").content.decode()
     assert DETECTOR in page
     assert "bias_v" in page
+
+
+@pytest.mark.parametrize("year", [1, 999, 9999])
+def test_a_constant_of_no_calendar_is_refused(year: int) -> None:
+    """A clock gone wrong, told by a file: the database holds it, no page could show it."""
+    with pytest.raises(ValidationError, match="years 1000 to 9000"):
+        MadeConstant(role="", kind="dark", valid_from=datetime(year, 6, 1, tzinfo=UTC))
+
+
+def test_what_is_said_last_of_a_role_counts_by_whatever_name(tmp_path: Path) -> None:
+    """The first role is called by its name or not at all: a dataset has one constant."""
+    work = Workspace(tmp_path)
+    work.output("dark-AGIPD00.h5").write_bytes(b"")
+    work.constant(kind="dark", valid_from=at(0))
+    work.constant(kind="dark", valid_from=at(1), role="result")
+    outcome = _collect(dark_characterise.manifest, work, {"result": "dark-AGIPD00.h5"})
+    assert [(it.role, it.valid_from) for it in outcome.constants] == [("result", at(1))]
 
 
 def test_a_result_without_a_statement_is_no_constant(world: World) -> None:

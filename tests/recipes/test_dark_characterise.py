@@ -184,6 +184,33 @@ def test_a_cell_that_was_not_asked_for_is_without_data(tmp_path: Path, work: Wor
     assert np.isfinite(found.offset[:, 1]).all()
 
 
+def test_cells_may_begin_anywhere_in_a_train(tmp_path: Path, work: Workspace) -> None:
+    """A JUNGFRAU begins with the cell it is told to: what lies between was not asked for."""
+    ids = {"cell_ids": np.array([15, 0, 1], np.uint16)}
+    runs = write_runs(tmp_path, cells=3, **dict.fromkeys(GAINS, ids))
+    found = characterise(runs, cells=(1, 15), **SMALL)
+    has = np.isfinite(found.offset).all(axis=(0, 2, 3))
+    assert np.flatnonzero(has).tolist() == [1, 15]
+
+
+def test_a_voltage_that_is_no_number_is_not_stated(tmp_path: Path, work: Workspace) -> None:
+    runs = write_runs(tmp_path, **{gain: {"bias_v": np.nan} for gain in GAINS})
+    found = characterise(runs, **SMALL)
+    assert "bias_v" not in found.conditions
+    assert found.conditions["detector"] == AGIPD
+    assert "detector" not in work.constants[0].conditions, "it has a field of its own"
+
+
+def test_a_module_that_is_left_out_may_be_spoiled(tmp_path: Path, work: Workspace) -> None:
+    """A broken module must not stand in the way of the others."""
+    runs = write_runs(tmp_path, **{gain: {"modules": (0, 3)} for gain in GAINS})
+    path = next(it for it in runs["low"] if "AGIPD03" in it.name)
+    with h5py.File(path, "r+") as file:
+        file[f"INSTRUMENT/{AGIPD}/DET/3CH0:xtdf/image/cellId"][:] = 9
+    assert refusal_of(runs).code == "dark-conditions"
+    assert characterise(runs, modules=("AGIPD00",), **SMALL).module == "AGIPD00"
+
+
 def test_a_module_that_one_run_lacks_gets_no_constants(tmp_path: Path, work: Workspace) -> None:
     runs = write_runs(tmp_path, high={"modules": (0, 3)}, medium={"modules": (0, 3)})
     assert characterise(runs, **SMALL).module == "AGIPD00"
@@ -376,3 +403,63 @@ def test_the_example_runs_as_a_worker_runs_it_and_states_its_constant(tmp_path: 
     assert outcome.preview is not None
     (constant,) = outcome.constants
     assert (constant.role, constant.kind, constant.detector) == ("result", "dark", AGIPD)
+
+
+def test_light_lowers_the_offsets_of_jungfrau_in_medium_gain(
+    tmp_path: Path, work: Workspace
+) -> None:
+    noise = np.arange(5, dtype=np.uint16).reshape(5, 1, 1, 1)
+    words = [np.full((5, 1, 512, 1024), code << 14 | 9000, np.uint16) + noise for code in (0, 1, 3)]
+    last = dark_characterise(
+        *[Input(it) for it in write_jungfrau_runs(tmp_path / "a", words).values()], **SMALL
+    )
+    kept = Input([last.rename(tmp_path / last.name)])
+    words[1] += 500
+    characterise(write_jungfrau_runs(tmp_path / "b", words), previous=kept, **SMALL)
+    words[1] -= 1000
+    refusal = refusal_of(write_jungfrau_runs(tmp_path / "c", words), previous=kept)
+    assert refusal.code == "dark-beam"
+    assert "medium gain" in str(refusal)
+
+
+def spoil_jungfrau(name: str, values: NDArray[Any]) -> Callable[[h5py.Group], None]:
+    def spoil(data: h5py.Group) -> None:
+        del data[name]
+        data[name] = values
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        spoil_jungfrau("memoryCell", np.zeros((5, 3), np.uint8)),
+        spoil_jungfrau("gain", np.zeros((5, 1, 2, 2), np.uint8)),
+        spoil_jungfrau("adc", np.zeros((5, 512, 1024), np.uint16)),
+    ],
+)
+def test_jungfrau_fields_that_do_not_fit_each_other_are_refused(
+    tmp_path: Path, work: Workspace, spoil: Callable[[h5py.Group], None]
+) -> None:
+    words = [np.full((5, 1, 512, 1024), code << 14 | 900, np.uint16) for code in (0, 1, 3)]
+    runs = write_jungfrau_runs(tmp_path, words)
+    path = next(it for it in runs["low"] if "JNGFR01" in it.name)
+    with h5py.File(path, "r+") as file:
+        spoil(file["INSTRUMENT/SPB_IRDA_JF4M/DET/JNGFR01:daqOutput/data"])
+    assert refusal_of(runs).code == "dark-data"
+
+
+def test_a_gain_code_that_no_detector_writes_counts_for_no_gain(
+    tmp_path: Path, work: Workspace
+) -> None:
+    """Shifted into the word, 255 would be the code of low gain, and 4 that of high gain."""
+    words = [np.full((6, 1, 512, 1024), code << 14 | 900, np.uint16) for code in (0, 1, 3)]
+    runs = write_jungfrau_runs(tmp_path, words)
+    for gain, code in (("high", 4), ("low", 255)):
+        path = next(it for it in runs[gain] if "JNGFR01" in it.name)
+        with h5py.File(path, "r+") as file:
+            data = file["INSTRUMENT/SPB_IRDA_JF4M/DET/JNGFR01:daqOutput/data"]
+            data["gain"][:2, :, 7], data["adc"][:2, :, 7] = code, 0
+    found = characterise(runs, **SMALL)
+    assert np.isnan(found.offset[[0, 2], 0, 7]).all(), "four trains are left, five are needed"
+    assert (found.offset[[0, 2], 0, 8] == 900).all()

@@ -1,6 +1,7 @@
 """detector-correct on raw runs with injected stages: what comes out is what was put in."""
 
 import json
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ GAINS = (40.0, -1.5, -0.1)
 
 
 def constants_of(
-    detector: Any, module: str, folder: Path, *, cells: int = CELLS, **conditions: Any
+    detector: Any, module: str, folder: Path, /, *, cells: int = CELLS, **conditions: Any
 ) -> Path:
     """Write constants of level planes, with a hundred pixels of cell 0 bad in high gain."""
     shape = (512, 128) if detector == "AGIPD" else (512, 1024)
@@ -266,6 +267,24 @@ def test_constants_of_other_conditions_are_refused(agipd: dict[str, Any], tmp_pa
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_constants_of_another_detector_are_refused(agipd: dict[str, Any], tmp_path: Path) -> None:
+    other = constants_of("AGIPD", "AGIPD00", tmp_path, detector="MID_DET_AGIPD1M-1")
+    refused = refusal(agipd | {"constants": [other]}, tmp_path / "out")
+    assert refused.code == "corr-conditions"
+    assert "run SPB_DET_AGIPD1M-1, constants MID_DET_AGIPD1M-1" in str(refused)
+
+
+@pytest.mark.parametrize(("detector", "module"), [("AGIPD", "AGIPD03"), ("JUNGFRAU", "JNGFR01")])
+def test_constants_of_another_module_are_refused(
+    agipd: dict[str, Any], tmp_path: Path, detector: str, module: str
+) -> None:
+    """Planes of another shape would have the kernels read beyond their end."""
+    other = constants_of(detector, module, tmp_path).rename(tmp_path / "dark-AGIPD00.h5")
+    refused = refusal(agipd | {"constants": [other]}, tmp_path / "out")
+    assert refused.code == "corr-other-module"
+    assert f"dark-AGIPD00.h5 holds the constants of {detector} {module}" in str(refused)
+
+
 def test_more_cells_than_constants_are_refused(agipd: dict[str, Any], tmp_path: Path) -> None:
     few = constants_of("AGIPD", "AGIPD00", tmp_path, cells=2)
     refused = refusal(agipd | {"constants": [few]}, tmp_path / "out")
@@ -297,6 +316,51 @@ def test_what_cannot_be_corrected_is_refused(
 def test_a_run_without_modules_is_refused(agipd: dict[str, Any], tmp_path: Path) -> None:
     control = [path for path in agipd["run"] if "DA01" in path.name]
     assert refusal(agipd | {"run": control}, tmp_path / "out").code == "euxfel-not-a-run"
+
+
+def raw_copy(made: dict[str, Any], name: str, folder: Path) -> Path:
+    """Copy one file of a run, to be spoiled."""
+    path = next(it for it in made["run"] if name in it.name)
+    return Path(shutil.copy(path, folder))
+
+
+def test_a_run_without_a_frame_is_refused(jungfrau: dict[str, Any], tmp_path: Path) -> None:
+    path = raw_copy(jungfrau, "JNGFR01", tmp_path)
+    with h5py.File(path, "r+") as file:
+        index = file["INDEX/SPB_IRDA_JF4M/DET/JNGFR01:daqOutput/data"]
+        index["first"][:], index["count"][:] = 0, 0
+    refused = refusal(jungfrau | {"run": [path]}, tmp_path / "out")
+    assert refused.code == "euxfel-source-empty"
+    assert "no frame of JNGFR01" in str(refused)
+
+
+def test_a_file_that_lacks_cells_of_its_frames_is_refused(
+    jungfrau: dict[str, Any], tmp_path: Path
+) -> None:
+    path = raw_copy(jungfrau, "JNGFR01", tmp_path)
+    with h5py.File(path, "r+") as file:
+        group = file["INSTRUMENT/SPB_IRDA_JF4M/DET/JNGFR01:daqOutput/data"]
+        del group["memoryCell"]
+        group["memoryCell"] = np.zeros((1, 3), np.uint8)
+    refused = refusal(jungfrau | {"run": [path]}, tmp_path / "out")
+    assert refused.code == "corr-data"
+    assert "memoryCell" in str(refused)
+
+
+def test_an_index_of_before_2017_is_read(agipd: dict[str, Any], tmp_path: Path) -> None:
+    """Then the last row of a train stood there, and a status that is 0 without frames."""
+    path = raw_copy(agipd, "AGIPD00", tmp_path)
+    new = read_raw_module(path)
+    with h5py.File(path, "r+") as file:
+        index = file["INDEX/SPB_DET_AGIPD1M-1/DET/0CH0:xtdf/image"]
+        first, count = index["first"][()], index["count"][()]
+        del index["count"]
+        index["last"], index["status"] = first + count - 1, np.ones(len(first), np.int32)
+    old = read_raw_module(path)
+    assert (old.first.tolist(), old.count.tolist()) == (new.first.tolist(), new.count.tolist())
+    with h5py.File(path, "r+") as file:
+        file["INDEX/SPB_DET_AGIPD1M-1/DET/0CH0:xtdf/image/status"][:] = 0
+    assert read_raw_module(path).n_frames == 0
 
 
 def test_a_module_without_constants_is_left_out_with_a_warning(

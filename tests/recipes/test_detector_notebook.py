@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import h5py
 import nbformat
 import pytest
 
@@ -33,6 +34,17 @@ def test_the_notebook_corrects_and_keeps_its_plots(tmp_path: Path) -> None:
     ]
     assert len(pictures) == 3
     assert str(tmp_path) not in made["notebook"].decode()
+
+
+def test_the_notebook_refuses_constants_of_another_module(tmp_path: Path) -> None:
+    example = write_example(tmp_path)
+    inputs = {role: [tmp_path / name for name in names] for role, names in example.inputs.items()}
+    with h5py.File(tmp_path / "dark-JNGFR01.h5", "r+") as file:
+        file["entry"].attrs["module"] = "JNGFR02"
+    manifest = declared.load(NOTEBOOKS / "detector-calibration.toml").manifest
+    outcome, _ = run(a_ticket(manifest, tmp_path, inputs, frames=2))
+    assert outcome.failure is not None
+    assert "holds the constants of JUNGFRAU JNGFR02" in outcome.failure.message
 
 
 def test_the_notebook_lies_in_the_repository_without_outputs() -> None:

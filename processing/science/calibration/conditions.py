@@ -7,7 +7,7 @@ import h5py
 
 from processing.science.calibration.constants_file import read_constants
 from processing.science.calibration.raw_module import RawModule
-from processing.science.errors import CellsError, OtherConditionsError
+from processing.science.errors import CellsError, OtherConditionsError, OtherModuleError
 from processing.science.euxfel.conditions import read_conditions
 from processing.science.euxfel.modules import ModuleFrames
 from processing.science.euxfel.run import open_run
@@ -39,16 +39,23 @@ def check_conditions(
 
     Raises
     ------
+    OtherModuleError
+        If a file holds the constants of another module than its name says.
     OtherConditionsError
-        Naming the conditions that differ.
+        Naming the conditions that differ; the detector is one of them.
     """
     with open_run(list(files)) as run:
         for raw in {raw.source.module: raw for raw in raws}.values():
             source = raw.source
             module = ModuleFrames(source.detector, source.module, source.name, (0,), ())
             found = read_conditions(run, source.name.split("/")[0], module)
-            known = read_constants(constants[source.module], slice(0, 0)).conditions
-            if differing := compare(found, known):
+            known = read_constants(constants[source.module], slice(0, 0))
+            # Kernels trust that planes have the pixels of the frames.
+            if (known.detector, known.module) != (source.detector, source.module):
+                raise OtherModuleError(
+                    constants[source.module].name, f"{known.detector} {known.module}"
+                )
+            if differing := compare(found, known.conditions):
                 raise OtherConditionsError(source.module, differing)
 
 

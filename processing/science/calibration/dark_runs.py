@@ -86,7 +86,9 @@ def read_dark_run(gain: str, files: Sequence[Path], detector: str | None = None)
         return DarkRun(gain, run.name, run.proposal, run.start, name, modules, conditions, told)
 
 
-def check_together(runs: Sequence[DarkRun], min_trains: int) -> list[str]:
+def check_together(
+    runs: Sequence[DarkRun], min_trains: int, wanted: Sequence[str] | None = None
+) -> list[str]:
     """
     See that three runs can become constants.
 
@@ -96,11 +98,13 @@ def check_together(runs: Sequence[DarkRun], min_trains: int) -> list[str]:
         High, medium and low gain.
     min_trains : int
         That each module must have in each run.
+    wanted : sequence of str, optional
+        The modules to look at; by default all.
 
     Returns
     -------
     list of str
-        The modules that all three have.
+        Those that all three have.
 
     Raises
     ------
@@ -109,13 +113,10 @@ def check_together(runs: Sequence[DarkRun], min_trains: int) -> list[str]:
     MissingSourceError
         If they share no module.
     """
-    common = sorted(set.intersection(*(set(run.modules) for run in runs)))
     for one, other in combinations(runs, 2):
         _refuse_same(one, other)
     _refuse_other_conditions(runs)
-    if not common:
-        listed = "; ".join(f"{run.label} {', '.join(run.modules)}" for run in runs)
-        raise MissingSourceError(f"The three runs share no module: {listed}.")
+    common = _find_common(runs, wanted)
     for run in runs:
         for name in common:
             found = run.modules[name].n_trains
@@ -128,6 +129,20 @@ def check_together(runs: Sequence[DarkRun], min_trains: int) -> list[str]:
         cells = [run.modules[name].cells for run in runs]
         if len(set(cells)) > 1:
             raise ConditionsError(_table({"memory cells": [_span(it) for it in cells]}, runs))
+    return common
+
+
+def _find_common(runs: Sequence[DarkRun], wanted: Sequence[str] | None) -> list[str]:
+    shared = sorted(set.intersection(*(set(run.modules) for run in runs)))
+    common = [name for name in shared if wanted is None or name in wanted]
+    if not shared:
+        listed = "; ".join(f"{run.label} {', '.join(run.modules)}" for run in runs)
+        raise MissingSourceError(f"The three runs share no module: {listed}.")
+    if not common:
+        raise MissingSourceError(
+            f"None of the modules {', '.join(wanted or ())} is in all three runs, which share: "
+            f"{', '.join(shared)}."
+        )
     return common
 
 
@@ -210,8 +225,6 @@ def _refuse_same(one: DarkRun, other: DarkRun) -> None:
 
 
 def _refuse_other_conditions(runs: Sequence[DarkRun]) -> None:
-    if len({run.detector for run in runs}) > 1:
-        raise ConditionsError(_table({"detector": [run.detector for run in runs]}, runs))
     names = {
         name
         for one, other in combinations(runs, 2)

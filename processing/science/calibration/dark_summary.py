@@ -47,9 +47,9 @@ class DarkSummary:
         Pixels that have a bit, by gain.
     bad, pixels : ndarray of shape (3,)
         Bad pixels, and all.
-    drifted, risen, compared : ndarray of shape (3,)
-        Pixels whose offset has changed, or risen, by more than five times the noise since
-        the last constants; and all that have both.
+    drifted, lit, compared : ndarray of shape (3,)
+        Pixels whose offset has changed, or changed as by light, by more than five times the
+        noise since the last constants; and all that have both.
     modules : dict
         Name to its maps.
     """
@@ -66,7 +66,7 @@ class DarkSummary:
     bad: NDArray[np.int64] = field(default_factory=lambda: np.zeros(STAGES, np.int64))
     pixels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(STAGES, np.int64))
     drifted: NDArray[np.int64] = field(default_factory=lambda: np.zeros(STAGES, np.int64))
-    risen: NDArray[np.int64] = field(default_factory=lambda: np.zeros(STAGES, np.int64))
+    lit: NDArray[np.int64] = field(default_factory=lambda: np.zeros(STAGES, np.int64))
     compared: NDArray[np.int64] = field(default_factory=lambda: np.zeros(STAGES, np.int64))
     modules: dict[str, ModuleSummary] = field(default_factory=dict)
 
@@ -108,7 +108,8 @@ class DarkSummary:
             self._count("change", stage, change[stage])
             with np.errstate(invalid="ignore"):
                 bound = DRIFT_SIGMA * last.noise[stage]
-                self.risen[stage] += np.count_nonzero(change[stage] > bound)
+                lit = change[stage] * _sign_of_charge(part.detector, stage)
+                self.lit[stage] += np.count_nonzero(lit > bound)
                 self.drifted[stage] += np.count_nonzero(np.abs(change[stage]) > bound)
             self.compared[stage] += np.count_nonzero(np.isfinite(change[stage]))
 
@@ -139,6 +140,11 @@ class DarkSummary:
             if cells:
                 found[module] = getattr(it, name) / cells
         return found
+
+
+def _sign_of_charge(detector: str, stage: int) -> int:
+    """Charge raises every value of AGIPD, and lowers JUNGFRAU's in medium and low gain."""
+    return -1 if detector == "JUNGFRAU" and stage > 0 else 1
 
 
 def write_summary(path: Path, summary: DarkSummary, gains: Sequence[str], made: Provenance) -> None:

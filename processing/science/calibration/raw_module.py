@@ -29,6 +29,7 @@ JUNGFRAU_SOURCE = re.compile(
     r"(?P<detector>[^/]+)/(?P<kind>DET|CORR)/(?P<name>JNGFR|MODULE_|RECEIVER-)(?P<number>\d+):"
 )
 NAME = re.compile(r"^(?P<kind>RAW|CORR)-R(?P<run>\d+)-(?P<aggregator>\w+)-S(?P<sequence>\d+)\.h5$")
+_IDS = ("pulseId", "cellId")
 PIXELS: dict[Detector, tuple[int, int]] = {"AGIPD": (512, 128), "JUNGFRAU": (512, 1024)}
 
 
@@ -147,12 +148,12 @@ def read_raw_module(path: Path) -> RawModule:
         detector, module, source = _find_source(file, path.name)
         found = Source(path, detector, module, source)
         index = _find(file, f"INDEX/{source}/{found.group}", path.name)
-        first, count = index["first"][()], index["count"][()]
+        first, count = _read_index(index, path.name)
         data = _find(file, f"INSTRUMENT/{source}/{found.group}", path.name)
         rows, most = int((first + count).max(initial=0)), int(count.max(initial=0))
         if detector == "AGIPD":
             _check_agipd(data, rows, path.name)
-            pulses, cells = (data[key][:rows].reshape(-1) for key in ("pulseId", "cellId"))
+            pulses, cells = (_read_ids(data, key, rows, 1, path.name)[:, 0] for key in _IDS)
             found = replace(found, frames_per_train=max(1, most))
         else:
             cells = _check_jungfrau(data, rows, path.name)
@@ -279,13 +280,30 @@ def _check_agipd(image: h5py.Group, rows: int, name: str) -> None:
     _check(data, (rows, 2, *PIXELS["AGIPD"]))
 
 
-def _check_jungfrau(group: h5py.Group, rows: int, name: str) -> NDArray[np.uint8]:
+def _check_jungfrau(group: h5py.Group, rows: int, name: str) -> NDArray[Any]:
     adc = _find(group, "adc", name)
     if adc.dtype.kind == "f" or "mask" in group:
         raise AlreadyCorrectedError(name, adc.name)
-    cells: NDArray[np.uint8] = _find(group, "memoryCell", name)[:rows].reshape(rows, -1)
-    _check(adc, (rows, cells.shape[1], *PIXELS["JUNGFRAU"]))
-    return cells
+    wide = adc.shape[1] if adc.ndim > 1 else 1
+    _check(adc, (rows, wide, *PIXELS["JUNGFRAU"]))
+    return _read_ids(group, "memoryCell", rows, wide, name)
+
+
+def _read_index(index: h5py.Group, name: str) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Read first rows and how many; before 2017 the last row stood in place of their number."""
+    first = np.asarray(_find(index, "first", name)[()], np.uint64)
+    if "count" in index or "last" not in index:
+        return first, np.asarray(_find(index, "count", name)[()], np.uint64)
+    last, status = (np.asarray(_find(index, it, name)[()], np.uint64) for it in ("last", "status"))
+    return first, np.where(status > 0, last - first + np.uint64(1), np.uint64(0))
+
+
+def _read_ids(group: h5py.Group, key: str, rows: int, wide: int, name: str) -> NDArray[Any]:
+    """Read the numbers of frames as (rows, wide), if there is one for each."""
+    data = _find(group, key, name)
+    if data.ndim == 0 or len(data) < rows or data.size != len(data) * wide:
+        raise ShapeError(data.name, expected=(rows, wide), found=data.shape)
+    return np.asarray(data[:rows]).reshape(rows, wide)
 
 
 def _check(data: h5py.Dataset, expected: tuple[int, ...]) -> None:

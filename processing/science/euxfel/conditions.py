@@ -1,5 +1,7 @@
 """What a run states of its detector: repetition rate, bias voltage, integration time, gain."""
 
+import math
+
 from processing.science.euxfel.modules import Kind, ModuleFrames
 from processing.science.euxfel.run import Run
 
@@ -40,9 +42,10 @@ def read_conditions(run: Run, detector: str, module: ModuleFrames) -> dict[str, 
     Returns
     -------
     dict
-        ``cells``, and of ``rate_mhz``, ``bias_v``, ``integration_time_us`` (AGIPD:
+        ``detector``, ``cells``, and of ``rate_mhz``, ``bias_v``, ``integration_time_us`` (AGIPD:
         ``integration_time``, in ticks), ``gain_setting`` and ``gain_mode`` what the run
-        states; the median through the run of what is measured.
+        states; the median through the run of what is measured. What is no finite number is
+        not stated.
     """
     kind = module.kind
     # The control devices of AGIPD bear another prefix than its modules.
@@ -51,11 +54,11 @@ def read_conditions(run: Run, detector: str, module: ModuleFrames) -> dict[str, 
         for source in run.control_sources
         if source.startswith(f"{detector}/") or (kind == "AGIPD" and kind in source)
     ]
-    stated: dict[str, float | str] = {"cells": float(len(module.cells))}
+    stated: dict[str, float | str] = {"detector": detector, "cells": float(len(module.cells))}
     for name, (key, factor) in _SLOW[kind].items():
         for source in sources:
             value = run.typical(source, key) if run.has(source, f"{key}.value") else None
-            if value is not None:
+            if value is not None and math.isfinite(value):
                 stated.setdefault(name, float(f"{value * factor:.{_DIGITS}g}"))
     for name, key in _WORDS[kind].items():
         for source in sources:

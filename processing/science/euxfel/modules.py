@@ -246,9 +246,11 @@ def _read_index(access: Any, kind: Kind, source: str) -> _Found:
     has = count > 0
     if kind == "AGIPD":
         ids = ids.reshape(-1)
-        cells = [tuple(ids[a : a + n].tolist()) for a, n in zip(first, count, strict=True) if n]
+        trains = (tuple(ids[a : a + n].tolist()) for a, n in zip(first, count, strict=True) if n)
     else:
-        cells = [tuple(ids[a].tolist()) for a in first[has]]
+        trains = (tuple(ids[a].tolist()) for a in first[has])
+    known: dict[tuple[int, ...], tuple[int, ...]] = {}  # millions of trains share one tuple
+    cells = [known.setdefault(it, it) for it in trains]
     return _Found(Path(access.filename), np.asarray(access.train_ids)[has], first[has], cells)
 
 
@@ -272,8 +274,14 @@ def _check_layout(data: h5py.Group, kind: Kind, file: str) -> None:
             f"{file} holds signal and gain level in turn, as AGIPD wrote before 2017: "
             "this layout is not read. Ask the facility for the run in the present one."
         )
-    if frames.dtype != np.uint16 or frames.shape[-len(expected) :] != expected:
-        raise ShapeError(f"frames in {file}", expected=("n", *expected), found=frames.shape)
+    n = ("n",) if kind == "AGIPD" else ("n", "cells")
+    if frames.dtype != np.uint16 or frames.ndim != 4 or frames.shape[len(n) :] != expected:
+        raise ShapeError(f"frames in {file}", expected=(*n, *expected), found=frames.shape)
+    for name in ("memoryCell", "gain") if kind == "JUNGFRAU" else ():
+        told = data.get(f"data/{name}")
+        whole = frames.shape if name == "gain" else frames.shape[:2]
+        if told is not None and told.shape != whole:
+            raise ShapeError(f"{name} in {file}", expected=whole, found=told.shape)
     if frames.is_virtual or frames.external:
         raise ForeignFileError(
             "virtual-source" if frames.is_virtual else "external-storage",
@@ -301,5 +309,6 @@ def _read_jungfrau(group: h5py.Group, rows: NDArray[np.int64], places: slice, ou
         group["adc"].read_direct(out, source, np.s_[a:b])
         if "gain" in group:
             codes = np.asarray(group["gain"][source])
+            codes[codes > 3] = 2  # as invalid as 2; its lower bits would be another gain
             # A word that has its gain code already comes beside a gain of 0.
             np.bitwise_or(out[a:b], codes.astype(np.uint16) << GAIN_BIT, out=out[a:b])

@@ -3,8 +3,8 @@ Medians of integers, by counting instead of sorting.
 
 The median lies between the least and the largest sample. How many samples are no larger than
 the middle of this range says in which half it is: after log2(range) passes, six for 64 ADU,
-it is known. All pixels of a tile take these passes side by side, in vectors; a histogram for
-each pixel gives the same value in three times the time, since it cannot.
+it is known. All pixels of a tile take these passes side by side, in vectors, which a histogram
+for each pixel cannot; both give the same value.
 """
 
 import numpy as np
@@ -14,7 +14,6 @@ from processing.science.kernels.compiling import kernel
 
 TILE = 512  # pixels, whose samples of 512 frames are half a megabyte
 ROOM = 5  # numbers that are kept for each pixel of a tile
-MAX_FRAMES = 65_535
 _NONE = np.uint16(65_535)
 
 
