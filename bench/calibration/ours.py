@@ -18,7 +18,7 @@ from processing.science.calibration.planes import as_integers
 from processing.science.calibration.raw_module import read_raw_module
 from processing.science.kernels.agipd import correct_frames
 from processing.science.kernels.dark_sums import add_frames
-from processing.science.kernels.jungfrau import correct_words
+from processing.science.kernels.jungfrau import PLACES, correct_words
 from processing.science.process import Provenance
 
 MODULES = 8
@@ -66,7 +66,7 @@ class Ours:
 
         def work(start: int, stop: int) -> None:
             correct_words(words, quads, rows, start, stop, self.offset, self.scale, self.bits,
-                          signal, gain, mask)  # fmt: skip
+                          signal, gain, mask, np.empty(PLACES, np.uint32))  # fmt: skip
 
         self._spread(words.shape[1], work)
         return signal
@@ -85,7 +85,7 @@ class Ours:
         def work(start: int, stop: int) -> None:
             correct_frames(raw, rows, start, stop, self.data["agipd_offset"],
                            self.data["agipd_scale"], self.thresholds, self.agipd_bits, signal,
-                           gain, eights, None)  # fmt: skip
+                           gain, eights, None, np.empty(PLACES, np.uint32))  # fmt: skip
 
         self._spread(raw.shape[2], work)
         return signal

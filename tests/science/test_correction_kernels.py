@@ -59,7 +59,8 @@ def correct_words(words: Words, planes: Any, kernel: str, *, marks: bool = True)
     more = (words.view(np.uint64),) if kernel == "correct_words" else ()
     rows = np.arange(len(words))
     kept = (gain, mask) if marks else (None, None)
-    getattr(jungfrau, kernel)(words, *more, rows, 0, words.shape[1], *planes, signal, *kept)
+    room = (np.zeros(jungfrau.PLACES, np.uint32),) if kernel == "correct_words" else ()
+    getattr(jungfrau, kernel)(words, *more, rows, 0, words.shape[1], *planes, signal, *kept, *room)
     return signal, gain, mask
 
 
@@ -105,7 +106,7 @@ def test_a_span_leaves_the_other_pixels_and_frames_alone() -> None:
     words = np.full((3, PIXELS), 0x4001, np.uint16)
     signal, gain = np.full(words.shape, 7, np.float32), np.full(words.shape, 7, np.uint8)
     mask = np.full(words.shape, 7, np.uint32)
-    args = (offset, scale, bits, signal, gain, mask)
+    args = (offset, scale, bits, signal, gain, mask, np.zeros(jungfrau.PLACES, np.uint32))
     jungfrau.correct_words(words, words.view(np.uint64), np.array([1]), 8, 16, *args)
     changed = np.zeros(words.shape, bool)
     changed[1, 8:16] = True
@@ -131,7 +132,7 @@ def test_agipd_frames_come_out_as_numpy_has_them(raw: Words, seed: int, low: int
     gain, mask = np.full((3, PIXELS), 9, np.uint8), np.empty((3, PIXELS), np.uint32)
     agipd.correct_frames(
         raw, np.arange(3), 0, PIXELS, offset, scale, thresholds, bits, signal, gain,
-        gain.view(np.uint64), mask,
+        gain.view(np.uint64), mask, np.zeros(agipd.PLACES, np.uint32),
     )  # fmt: skip
     expected = agipd_twin(raw, thresholds, offset, scale, bits)
     assert same_bits(signal, expected[0])
