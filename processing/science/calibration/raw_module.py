@@ -215,6 +215,8 @@ def _read(
         part = read[done : done + stop - start]
         if source.detector == "AGIPD":
             data.read_direct(part, np.s_[start:stop])
+        elif source.cells_per_row == 1:
+            data.read_direct(part, np.s_[start:stop, 0])
         else:
             data.read_direct(part, np.s_[row, cell : cell + stop - start])
         done += stop - start
