@@ -189,6 +189,16 @@ def test_an_asic_full_of_light_keeps_its_signal() -> None:
     assert np.array_equal(signal, before)
 
 
+@given(place=st.integers(0, 9_999))
+@settings(max_examples=20, deadline=None)
+def test_arrays_are_the_same_unless_one_number_differs(place: int) -> None:
+    one = np.arange(10_000, dtype=np.uint32)
+    other = one.copy()
+    assert signals.is_same(one, other)
+    other[place] ^= 1 << 31
+    assert not signals.is_same(one, other)
+
+
 def test_counts_are_those_of_numpy() -> None:
     random = np.random.default_rng(4)
     gain = random.choice(np.array([0, 1, 2, 255], np.uint8), 1000)
@@ -198,8 +208,9 @@ def test_counts_are_those_of_numpy() -> None:
     assert signals.count_stages_and_bits(gain, mask, stages, bits) == (mask != 0).sum()
     assert stages.tolist() == [(gain == stage).sum() for stage in (0, 1, 2, 255)]
     assert bits.tolist() == [((mask >> bit) & 1).sum() for bit in range(32)]
-    total, counted = signals.sum_signal(signal)
-    assert total == pytest.approx(np.nansum(signal.astype(np.float64)))
+    sums = np.empty(signals.LANES)
+    counted = signals.sum_signal(signal, sums)
+    assert sums.sum() == pytest.approx(np.nansum(signal.astype(np.float64)))
     assert counted == np.isfinite(signal).sum()
     histogram = np.zeros((3, 12), np.int64)
     signals.count_signals(signal, gain, -100.0, 20.0, histogram)

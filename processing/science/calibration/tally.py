@@ -62,8 +62,10 @@ class Tally:
         other : Tally
             In the order of tasks: sums of floating numbers depend on it.
         """
-        for name in (it.name for it in fields(self) if it.name != "sums"):
+        for name in (it.name for it in fields(self) if it.name not in ("sums", "image")):
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        if other.image.size > self.image.size or other.image.any():
+            self.image = self.image + other.image
         for pulse, (total, counted) in other.sums.items():
             known = self.sums.get(pulse, (0.0, 0))
             self.sums[pulse] = known[0] + total, known[1] + counted
