@@ -10,7 +10,7 @@ SWITCHED = 0.0055
 CELLS, TRAINS = 8, 32  # AGIPD, one module
 MEDIUM, LOW = 0.00053, 0.00364  # of its pixels, in the run that performance.md takes
 DARKS = 200  # frames of one JUNGFRAU module
-_DONE = "generated-2"
+_DONE = "generated-3"
 
 
 def generate(folder: Path) -> None:
