@@ -97,7 +97,6 @@ def _correct_as_high(
 ) -> None:
     for i in range(np.uint64(len(analog))):
         signal[i] = (np.float32(analog[i]) - offset[i]) * scale[i]
-    for i in range(np.uint64(len(level))):
         gain[i] = np.int32(level[i]) >= threshold[i]
 
 
