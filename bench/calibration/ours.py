@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,23 @@ import numpy as np
 
 from processing.science.calibration.constants_file import DarkConstants, write_constants
 from processing.science.calibration.corrected_file import corrected_name, create_corrected
-from processing.science.calibration.correcting import Correction, plan
+from processing.science.calibration.correcting import (
+    Corrected,
+    Correction,
+    correct_arrays,
+    plan,
+)
 from processing.science.calibration.packing import correct_task
 from processing.science.calibration.planes import as_integers
 from processing.science.calibration.raw_module import read_raw_module
+from processing.science.kernels.agipd import PLACES as AGIPD_PLACES
 from processing.science.kernels.agipd import correct_frames
 from processing.science.kernels.dark_sums import add_frames
-from processing.science.kernels.jungfrau import correct_words
+from processing.science.kernels.jungfrau import PLACES, correct_words
 from processing.science.process import Provenance
 
-MODULES = 8
-TRAINS = 16  # of the run from file to file
+MODULES, MODULE_PIXELS = 8, 512 * 1024
+TRAINS = 32  # of the run from file to file: one task for each module
 _WRONG_GAIN = 1 << 21
 
 
@@ -66,7 +72,7 @@ class Ours:
 
         def work(start: int, stop: int) -> None:
             correct_words(words, quads, rows, start, stop, self.offset, self.scale, self.bits,
-                          signal, gain, mask)  # fmt: skip
+                          signal, gain, mask, np.empty(PLACES, np.uint32))  # fmt: skip
 
         self._spread(words.shape[1], work)
         return signal
@@ -85,7 +91,7 @@ class Ours:
         def work(start: int, stop: int) -> None:
             correct_frames(raw, rows, start, stop, self.data["agipd_offset"],
                            self.data["agipd_scale"], self.thresholds, self.agipd_bits, signal,
-                           gain, eights, None)  # fmt: skip
+                           gain, eights, None, np.empty(AGIPD_PLACES, np.uint32))  # fmt: skip
 
         self._spread(raw.shape[2], work)
         return signal
@@ -116,11 +122,10 @@ class Ours:
 
         if (self.folder / "raw").exists():
             return
-        size = 512 * 1024
-        words = self.data["words"][:TRAINS].reshape(TRAINS, MODULES, 1, 512, 1024)
+        words = np.resize(self.data["words"], (TRAINS, MODULES, 1, 512, 1024))
         modules = {m + 1: words[:, m] for m in range(MODULES)}
         for module in modules:
-            part = np.s_[:, (module - 1) * size : module * size]
+            part = np.s_[:, (module - 1) * MODULE_PIXELS : module * MODULE_PIXELS]
             planes = self.data["pedestal"][part].reshape(3, 1, 512, 1024)
             bad = np.isnan(self.data["scale"][part]).reshape(3, 1, 512, 1024)
             name = f"JNGFR{module:02d}"
@@ -130,42 +135,53 @@ class Ours:
 
     def to_file(self, correction: Correction, *, gzip: bool = False) -> list[Path]:
         """Correct the run from file to file, synchronised to the disk."""
+        raws = [read_raw_module(path) for path in sorted((self.folder / "raw").glob("*-JNGFR0*"))]
+        tasks = [
+            task
+            for raw in raws
+            for task in plan(raw, self.folder / f"dark-{raw.source.module}.h5", None, correction)
+        ]
+        folder = self.folder / ("gzip" if gzip else "corrected")
+        folder.mkdir(exist_ok=True)
+        # Threads have a task each, as in the recipe. Arrays are overwritten by the next task, so
+        # that for gzip, which takes most of the time, they share one.
+        parts: Iterator[Any] = (
+            (correct_arrays(task, self.pool.map) for task in tasks)
+            if gzip
+            else self.pool.map(correct_task, tasks)
+        )
         written = []
-        for path in sorted((self.folder / "raw").glob("*-JNGFR0*")):
-            raw = read_raw_module(path)
-            target = self.folder / ("gzip-" if gzip else "") / corrected_name(path)
-            target.parent.mkdir(exist_ok=True)
-            constants = self.folder / f"dark-{raw.source.module}.h5"
-            tasks = plan(raw, constants, None, correction)
+        for raw in raws:
+            target = folder / corrected_name(raw.source.path)
             if gzip:
-                self._write_gzip(target, raw, tasks)
+                self._write_gzip(target, raw, next(parts))
             else:
-                self._write(target, raw, tasks, correction)
-            with target.open("rb") as file:
-                os.fsync(file.fileno())
+                with create_corrected(target, raw, correction) as file:
+                    file.write(next(parts))
+            with target.open("rb") as made:
+                os.fsync(made.fileno())
             written.append(target)
         return written
 
-    def _write(self, target: Path, raw: Any, tasks: Any, correction: Correction) -> None:
-        with create_corrected(target, raw, correction) as file:
-            for task in tasks:
-                file.write(correct_task(task, self.pool.map))
+    def plain(self, module: int, train: int) -> Any:
+        """Plain numpy's answer for a frame of the run, in ADU."""
+        part = slice(module * MODULE_PIXELS, (module + 1) * MODULE_PIXELS)
+        words = self.data["words"][train % len(self.data["words"]), part]
+        code, value = words >> 14, (words & 0x3FFF).astype(np.float32)
+        high, medium, low = (value - offset[part] for offset in self.data["pedestal"])
+        signal = np.where(code == 0, high, np.where(code == 1, medium, low))
+        is_bad = np.isnan(self.data["scale"][:, part]).any(axis=0) | np.isin(
+            words, (0x3FFF, 0xC000)
+        )
+        return np.where(is_bad, np.float32(np.nan), signal)
 
-    def _write_gzip(self, target: Path, raw: Any, tasks: Any) -> None:
+    def _write_gzip(self, target: Path, raw: Any, done: Corrected) -> None:
         """Write the same arrays as the facility's files have them: gzip, level 1, by h5py."""
-        from processing.science.calibration import correcting  # noqa: PLC0415 - its parts, one by one
-
         chunk, shape = raw.source.chunk, (raw.rows, raw.source.cells_per_row, *raw.source.shape)
         with h5py.File(target, "w") as file:
-            for task in tasks:
-                done = correcting.correct_arrays(task, self.pool.map)
-                for name, values in (
-                    ("adc", done.signal),
-                    ("gain", done.gain),
-                    ("mask", done.mask),
-                ):
-                    file.create_dataset(name, data=values.reshape(shape), chunks=chunk,
-                                        compression="gzip", compression_opts=1)  # fmt: skip
+            for name, values in (("adc", done.signal), ("gain", done.gain), ("mask", done.mask)):
+                file.create_dataset(name, data=values.reshape(shape), chunks=chunk,
+                                    compression="gzip", compression_opts=1)  # fmt: skip
 
 
 def timed(work: Callable[[], Any]) -> dict[str, float]:

@@ -15,7 +15,7 @@ from processing.science import compressing
 from processing.science.calibration.conditions import compare
 from processing.science.calibration.constants_file import DarkConstants
 from processing.science.calibration.planes import Scaling, as_integers, make_planes, read_gains
-from processing.science.calibration.raw_module import Source, find_runs
+from processing.science.calibration.raw_module import Source, find_runs, read_frames
 from processing.science.errors import GainsError, MissingFieldError, ShapeError, UnreadableFileError
 
 SHAPE = (3, 1, 2, 4)
@@ -161,6 +161,18 @@ def test_the_plugins_own_code_is_in_use() -> None:
 )
 def test_neighbours_are_read_at_once(frames: list[int], wide: int, runs: list[Any]) -> None:
     assert list(find_runs(np.array(frames, np.int64), wide)) == runs
+
+
+@pytest.mark.parametrize("cells", [1, 2])
+def test_every_frame_read_is_its_own(tmp_path: Path, cells: int) -> None:
+    """With one memory cell a run of neighbours lies in several rows, else within one."""
+    path, numbers = tmp_path / "raw.h5", np.arange(6, dtype=np.uint16)
+    frames = np.broadcast_to(numbers.reshape(-1, cells, 1, 1), (6 // cells, cells, 512, 1024))
+    with h5py.File(path, "w") as file:
+        file["INSTRUMENT/s/data/adc"] = frames
+        source = Source(path, "JUNGFRAU", "JNGFR01", "s", cells_per_row=cells)
+        read, _ = read_frames(file, source, np.array([1, 2, 3, 5]))
+    assert read.min(axis=1).tolist() == read.max(axis=1).tolist() == [1, 2, 3, 5]
 
 
 def test_conditions_agree_within_what_is_measured() -> None:

@@ -59,7 +59,8 @@ def correct_words(words: Words, planes: Any, kernel: str, *, marks: bool = True)
     more = (words.view(np.uint64),) if kernel == "correct_words" else ()
     rows = np.arange(len(words))
     kept = (gain, mask) if marks else (None, None)
-    getattr(jungfrau, kernel)(words, *more, rows, 0, words.shape[1], *planes, signal, *kept)
+    room = (np.zeros(jungfrau.PLACES, np.uint32),) if kernel == "correct_words" else ()
+    getattr(jungfrau, kernel)(words, *more, rows, 0, words.shape[1], *planes, signal, *kept, *room)
     return signal, gain, mask
 
 
@@ -105,7 +106,7 @@ def test_a_span_leaves_the_other_pixels_and_frames_alone() -> None:
     words = np.full((3, PIXELS), 0x4001, np.uint16)
     signal, gain = np.full(words.shape, 7, np.float32), np.full(words.shape, 7, np.uint8)
     mask = np.full(words.shape, 7, np.uint32)
-    args = (offset, scale, bits, signal, gain, mask)
+    args = (offset, scale, bits, signal, gain, mask, np.zeros(jungfrau.PLACES, np.uint32))
     jungfrau.correct_words(words, words.view(np.uint64), np.array([1]), 8, 16, *args)
     changed = np.zeros(words.shape, bool)
     changed[1, 8:16] = True
@@ -131,7 +132,7 @@ def test_agipd_frames_come_out_as_numpy_has_them(raw: Words, seed: int, low: int
     gain, mask = np.full((3, PIXELS), 9, np.uint8), np.empty((3, PIXELS), np.uint32)
     agipd.correct_frames(
         raw, np.arange(3), 0, PIXELS, offset, scale, thresholds, bits, signal, gain,
-        gain.view(np.uint64), mask,
+        gain.view(np.uint64), mask, np.zeros(agipd.PLACES, np.uint32),
     )  # fmt: skip
     expected = agipd_twin(raw, thresholds, offset, scale, bits)
     assert same_bits(signal, expected[0])
@@ -188,6 +189,16 @@ def test_an_asic_full_of_light_keeps_its_signal() -> None:
     assert np.array_equal(signal, before)
 
 
+@given(place=st.integers(0, 9_999))
+@settings(max_examples=20, deadline=None)
+def test_arrays_are_the_same_unless_one_number_differs(place: int) -> None:
+    one = np.arange(10_000, dtype=np.uint32)
+    other = one.copy()
+    assert signals.is_same(one, other)
+    other[place] ^= 1 << 31
+    assert not signals.is_same(one, other)
+
+
 def test_counts_are_those_of_numpy() -> None:
     random = np.random.default_rng(4)
     gain = random.choice(np.array([0, 1, 2, 255], np.uint8), 1000)
@@ -197,8 +208,9 @@ def test_counts_are_those_of_numpy() -> None:
     assert signals.count_stages_and_bits(gain, mask, stages, bits) == (mask != 0).sum()
     assert stages.tolist() == [(gain == stage).sum() for stage in (0, 1, 2, 255)]
     assert bits.tolist() == [((mask >> bit) & 1).sum() for bit in range(32)]
-    total, counted = signals.sum_signal(signal)
-    assert total == pytest.approx(np.nansum(signal.astype(np.float64)))
+    sums = np.empty(signals.LANES)
+    counted = signals.sum_signal(signal, sums)
+    assert sums.sum() == pytest.approx(np.nansum(signal.astype(np.float64)))
     assert counted == np.isfinite(signal).sum()
     histogram = np.zeros((3, 12), np.int64)
     signals.count_signals(signal, gain, -100.0, 20.0, histogram)

@@ -219,7 +219,10 @@ def correct_agipd(
     Corrected
         Signals are NaN wherever the mask is not 0.
     """
-    from processing.science.kernels.agipd import correct_frames  # noqa: PLC0415 - numba is slow to import
+    from processing.science.kernels.agipd import (  # noqa: PLC0415 - numba is slow to import
+        PLACES,
+        correct_frames,
+    )
 
     if planes.thresholds is None:
         raise ValueError("AGIPD needs thresholds.")
@@ -228,10 +231,11 @@ def correct_agipd(
     thresholds = planes.thresholds
 
     def correct(span: tuple[int, int]) -> None:
+        places = np.empty(PLACES, np.uint32)
         for cell, rows in _rows_by_cell(cells):
             correct_frames(
                 raw, rows, *span, planes.offset[cell], planes.scale[cell], thresholds[cell],
-                planes.bits[cell], done.signal, done.gain, eights, done.mask,
+                planes.bits[cell], done.signal, done.gain, eights, done.mask, places,
             )  # fmt: skip
 
     list(each(correct, _spans(raw.shape[2], each)))
@@ -271,6 +275,7 @@ def correct_jungfrau(
         Signals are NaN wherever the mask is not 0.
     """
     from processing.science.kernels.jungfrau import (  # noqa: PLC0415 - numba is slow to import
+        PLACES,
         correct_words,
         pack_codes,
     )
@@ -281,10 +286,11 @@ def correct_jungfrau(
     def correct(span: tuple[int, int]) -> None:
         if codes is not None:
             pack_codes(words, codes, *span)
+        places = np.empty(PLACES, np.uint32)
         for cell, rows in _rows_by_cell(cells):
             correct_words(
                 words, quads, rows, *span, planes.offset[cell], planes.scale[cell],
-                planes.bits[cell], done.signal, done.gain, done.mask,
+                planes.bits[cell], done.signal, done.gain, done.mask, places,
             )  # fmt: skip
 
     list(each(correct, _spans(words.shape[1], each)))

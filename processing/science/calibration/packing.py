@@ -4,6 +4,7 @@ Correct the frames of a task, count and compress them: what travels to whoever w
 Compressed chunks come back, not arrays: the one process that writes a file only places them.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +81,9 @@ def _count_frame(done: Corrected, task: Task, place: int) -> Tally:
     signal, gain, mask = done.signal[place], done.gain[place], done.mask[place]
     tally = Tally(frames=1, pixels=signal.size)
     tally.masked = signals.count_stages_and_bits(gain, mask, tally.stages, tally.bits)
-    tally.sums[int(task.pulse_ids[place])] = signals.sum_signal(signal)
+    sums = np.empty(signals.LANES)
+    counted = signals.sum_signal(signal, sums)
+    tally.sums[int(task.pulse_ids[place])] = math.fsum(sums), counted
     if int(task.frames[place]) // task.source.frames_per_train % SAMPLED == 0:
         tally.add_image(signal)
         low, width = EDGES[task.correction.scaling.unit]
@@ -90,14 +93,14 @@ def _count_frame(done: Corrected, task: Task, place: int) -> Tally:
 
 def _pack(done: Corrected, task: Task, each: Each) -> Packed:
     """Compress frame by frame; a mask like the last one of its cell is compressed once."""
-    from processing.science.kernels.signals import quantise  # noqa: PLC0415 - numba is slow to import
+    from processing.science.kernels.signals import is_same, quantise  # noqa: PLC0415 - numba is slow to import
 
     step, shape = task.correction.quantise, task.source.chunk
     known: dict[tuple[str, int], tuple[NDArray[Any], bytes]] = {}
 
     def repeat(name: str, cell: int, values: NDArray[Any]) -> bytes:
         before = known.get((name, cell))
-        if before is None or not np.array_equal(before[0], values):
+        if before is None or not is_same(before[0], values):
             before = known[name, cell] = values, compress(values.reshape(shape))
         return before[1]
 

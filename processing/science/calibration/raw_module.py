@@ -208,7 +208,11 @@ def read_frames(
 def _read(
     data: h5py.Dataset, source: Source, frames: NDArray[np.int64], shape: tuple[int, ...]
 ) -> NDArray[Any]:
-    """Read runs of neighbours at once: HDF5 takes long to select frames one by one."""
+    """
+    Read runs of neighbours at once: HDF5 takes long to select frames one by one.
+
+    It takes far longer where memory has fewer axes than the file.
+    """
     read = np.empty((len(frames), *shape), data.dtype.newbyteorder("="))
     done = 0
     for start, stop in find_runs(frames, source.cells_per_row):
@@ -216,8 +220,11 @@ def _read(
         part = read[done : done + stop - start]
         if source.detector == "AGIPD":
             data.read_direct(part, np.s_[start:stop])
+        elif source.cells_per_row == 1:
+            data.read_direct(part[:, np.newaxis], np.s_[start:stop])
         else:
-            data.read_direct(part, np.s_[row, cell : cell + stop - start])
+            cells = slice(cell, cell + stop - start)
+            data.read_direct(part[np.newaxis], np.s_[row : row + 1, cells])
         done += stop - start
     return read
 

@@ -62,8 +62,12 @@ class Tally:
         other : Tally
             In the order of tasks: sums of floating numbers depend on it.
         """
-        for name in (it.name for it in fields(self) if it.name != "sums"):
+        for name in (it.name for it in fields(self) if it.name not in ("sums", "image")):
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        if other.image.size > self.image.size:
+            self.image = self.image + other.image
+        elif other.image.any():
+            self.image += other.image
         for pulse, (total, counted) in other.sums.items():
             known = self.sums.get(pulse, (0.0, 0))
             self.sums[pulse] = known[0] + total, known[1] + counted
@@ -78,7 +82,10 @@ class Tally:
             NaN counts as no value.
         """
         is_value = np.isfinite(signal)
-        self.image = self.image + np.stack([np.where(is_value, signal, 0.0), is_value])
+        if self.image.shape[1] != signal.size:
+            self.image = np.zeros((2, signal.size))
+        np.add(self.image[0], signal, out=self.image[0], where=is_value)
+        self.image[1] += is_value
 
     def mean_image(self) -> NDArray[np.float64]:
         """Mean signal of each pixel, flat; NaN where there was none."""

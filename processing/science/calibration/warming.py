@@ -35,7 +35,9 @@ def warm_kernels() -> None:
         finish(done, cells, planes[name], name, Correction(common_mode=CommonMode()))
     signal, gain, mask = done.signal[0], done.gain[0], done.mask[0]
     signals.quantise(signal, 1.0, np.zeros(pixels, np.int16))
-    signals.sum_signal(signal)
+    signals.sum_signal(signal, np.empty(signals.LANES))
+    signals.is_same(gain, gain)
+    signals.is_same(mask, mask)
     signals.count_stages_and_bits(gain, mask, np.zeros(4, np.int64), np.zeros(32, np.int64))
     signals.count_signals(signal, gain, 0.0, 1.0, np.zeros((3, 3), np.int64))
 

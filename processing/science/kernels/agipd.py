@@ -6,7 +6,8 @@ A kernel implements, for a pixel of analog signal a and gain level l,
     stage = 0 if l < t1, 2 if l >= t2, else 1        E = (a - P[stage]) * s[stage]
 
 with integer thresholds t; s is NaN where the pixel is bad, so that no mask takes part in the
-arithmetic. A value is NaN wherever the mask is not 0.
+arithmetic. A value is NaN wherever the mask is not 0. Indices are unsigned: numba would look
+for negative ones.
 """
 
 from typing import Any
@@ -19,8 +20,9 @@ from processing.science.kernels.compiling import kernel
 Planes = NDArray[np.float32]
 Bits = NDArray[np.uint32]
 
-TILE = 8_192  # pixels whose constants stay in the cache while frames pass
-_STAGES = 8  # of one byte each, looked at together
+TILE = 32_768  # pixels whose constants stay in the cache while frames pass
+PLACES = (2, TILE)  # shape of the scratch of a thread
+_STAGES = np.uint64(8)  # of one byte each, looked at together
 
 
 @kernel
@@ -37,12 +39,13 @@ def correct_frames(
     gain: NDArray[np.uint8],
     eights: NDArray[np.uint64],
     mask: Bits | None,
+    places: NDArray[np.uint32],
 ) -> None:
     """
     Correct a span of the frames of one memory cell.
 
     First all pixels are taken as high gain, in vectors, and compared with the first threshold;
-    then the few above it are repaired, found eight at a time.
+    then the few above it are found, eight at a time, and repaired.
 
     Parameters
     ----------
@@ -67,6 +70,8 @@ def correct_frames(
         The memory of ``gain``; a multiple of 8 pixels.
     mask : ndarray of uint32 of shape (frames, pixels), optional
         Written: the bits of each pixel's stage.
+    places : ndarray of uint32 of shape PLACES
+        Scratch.
     """
     for first in range(start, stop, TILE):
         last = min(first + TILE, stop)
@@ -79,36 +84,51 @@ def correct_frames(
             value, stage = signal[row, first:last], gain[row, first:last]
             _correct_as_high(analog, level, offset[0, first:last], scale[0, first:last],
                              thresholds[0, first:last], value, stage)  # fmt: skip
-            eight = eights[row, first // _STAGES : last // _STAGES]
-            if mask is None:
-                _repair(analog, level, eight, offsets, scales, limits, flags, value, stage, None)
-            else:
+            found = _find_switched(stage, eights[row, first // 8 : last // 8], places[0], places[1])
+            _repair(analog, level, places[1, :found], offsets, scales, limits, value, stage)
+            if mask is not None:
                 mask[row, first:last] = bits[0, first:last]
-                _repair(analog, level, eight, offsets, scales, limits, flags, value, stage,
-                        mask[row, first:last])  # fmt: skip
+                _repair_mask(stage, places[1, :found], flags, mask[row, first:last])
 
 
 @kernel
 def _correct_as_high(
     analog: Any, level: Any, offset: Any, scale: Any, threshold: Any, signal: Any, gain: Any
 ) -> None:
-    for i in range(len(analog)):
+    for i in range(np.uint64(len(analog))):
         signal[i] = (np.float32(analog[i]) - offset[i]) * scale[i]
-    for i in range(len(level)):
         gain[i] = np.int32(level[i]) >= threshold[i]
 
 
 @kernel
+def _find_switched(gain: Any, eights: Any, candidates: Any, places: Any) -> Any:
+    """Every place is written, and kept by counting it: no branch can be guessed wrong."""
+    some, found = np.uint64(0), np.uint64(0)
+    for eight in range(np.uint64(len(eights))):
+        candidates[some] = eight
+        some += np.uint64(eights[eight] != 0)
+    for k in range(some):
+        first = np.uint64(candidates[k]) * _STAGES
+        for i in range(first, first + _STAGES):
+            places[found] = i
+            found += np.uint64(gain[i])
+    return found
+
+
+@kernel
 def _repair(
-    analog: Any, level: Any, eights: Any, offset: Any, scale: Any, thresholds: Any, bits: Any,
-    signal: Any, gain: Any, mask: Any,
+    analog: Any, level: Any, places: Any, offset: Any, scale: Any, thresholds: Any, signal: Any,
+    gain: Any,
 ) -> None:  # fmt: skip
-    for eight in range(len(eights)):
-        if eights[eight]:
-            for i in range(_STAGES * eight, _STAGES * eight + _STAGES):
-                if gain[i]:
-                    stage = 2 if np.int32(level[i]) >= thresholds[1, i] else 1
-                    gain[i] = stage
-                    signal[i] = (np.float32(analog[i]) - offset[stage, i]) * scale[stage, i]
-                    if mask is not None:
-                        mask[i] = bits[stage, i]
+    for k in range(np.uint64(len(places))):
+        i = np.uint64(places[k])
+        stage = np.uint8(1) + np.uint8(np.int32(level[i]) >= thresholds[1, i])
+        gain[i] = stage
+        signal[i] = (np.float32(analog[i]) - offset[stage, i]) * scale[stage, i]
+
+
+@kernel
+def _repair_mask(gain: Any, places: Any, bits: Any, mask: Any) -> None:
+    for k in range(np.uint64(len(places))):
+        i = np.uint64(places[k])
+        mask[i] = bits[gain[i], i]

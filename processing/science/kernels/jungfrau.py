@@ -7,7 +7,7 @@ Every kernel implements, for a pixel with gain code g and value a,
 
 so that no mask takes part in the arithmetic. Planes are numbered by code: 0 high, 1 medium,
 3 low gain; plane 2 is the code that no detector writes, its scale is NaN, its bit 21. A value
-is NaN wherever the mask is not 0.
+is NaN wherever the mask is not 0. Indices are unsigned: numba would look for negative ones.
 """
 
 from typing import Any
@@ -27,8 +27,9 @@ _SATURATED_HIGH = np.uint16(0x3FFF)  # the ADC's end, in high gain
 _SATURATED_LOW = np.uint16(0xC000)  # in low gain values fall as charge grows
 _OUT_OF_RANGE = np.uint32(1 << 12)
 _NAN = np.float32(np.nan)
-TILE = 8_192  # pixels whose constants stay in the cache while frames pass
-_WORDS = 4  # in a quad of 64 bits
+TILE = 32_768  # pixels whose constants stay in the cache while frames pass
+PLACES = (2, TILE)  # shape of the scratch of a thread
+_WORDS = np.uint64(4)  # in a quad of 64 bits
 
 
 @kernel
@@ -68,12 +69,13 @@ def correct_words(
     signal: Planes,
     gain: NDArray[np.uint8] | None,
     mask: Bits | None,
+    places: NDArray[np.uint32],
 ) -> None:
     """
     Correct a span of the frames of one memory cell.
 
     First all pixels are taken as high gain, in vectors: their code is 0, so that the word is
-    the value. Then the few words with a code are repaired, found four at a time.
+    the value. Then the few words with a code are found, four at a time, and repaired.
 
     Parameters
     ----------
@@ -96,6 +98,8 @@ def correct_words(
     mask : ndarray of uint32 of shape (frames, pixels), optional
         Written with ``gain``, or neither: the bits of each pixel's stage, and bit 12 where
         it is saturated.
+    places : ndarray of uint32 of shape PLACES
+        Scratch.
     """
     for first in range(start, stop, TILE):
         last = min(first + TILE, stop)
@@ -104,15 +108,15 @@ def correct_words(
             row = rows[r]
             # Rows of slices start at 0 and lie side by side, which vectors need to know.
             word, value = words[row, first:last], signal[row, first:last]
-            quad = quads[row, first // _WORDS : last // _WORDS]
+            quad = quads[row, first // 4 : last // 4]
             _correct_as_high(word, offset[0, first:last], scale[0, first:last], value)
             if gain is None or mask is None:
-                _repair(word, quad, offsets, scales, flags, value, None, None)
+                _repair(word, quad, offsets, scales, flags, value, None, None, places)
             else:
                 gain[row, first:last] = 0
                 _mask_as_high(word, bits[0, first:last], mask[row, first:last])
                 _repair(word, quad, offsets, scales, flags, value,
-                        gain[row, first:last], mask[row, first:last])  # fmt: skip
+                        gain[row, first:last], mask[row, first:last], places)  # fmt: skip
 
 
 @kernel
@@ -147,31 +151,47 @@ def correct_words_one_by_one(
 
 @kernel
 def _correct_as_high(words: Any, offset: Any, scale: Any, signal: Any) -> None:
-    for i in range(len(words)):
+    for i in range(np.uint64(len(words))):
         value = (np.float32(words[i]) - offset[i]) * scale[i]
         signal[i] = _NAN if words[i] == _SATURATED_HIGH else value
 
 
 @kernel
 def _mask_as_high(words: Any, bits: Any, mask: Any) -> None:
-    for i in range(len(words)):
+    for i in range(np.uint64(len(words))):
         mask[i] = bits[i] | (_OUT_OF_RANGE if words[i] == _SATURATED_HIGH else np.uint32(0))
 
 
 @kernel
 def _repair(
-    words: Any, quads: Any, offset: Any, scale: Any, bits: Any, signal: Any, gain: Any, mask: Any
-) -> None:
-    for quad in range(len(quads)):
-        if quads[quad] & _SWITCHED:
-            # All four, switched or not: a wrong guess of the branch costs more.
-            for i in range(_WORDS * quad, _WORDS * quad + _WORDS):
-                _correct_one(words, i, offset, scale, bits, signal, gain, mask)
+    words: Any, quads: Any, offset: Any, scale: Any, bits: Any, signal: Any, gain: Any, mask: Any,
+    places: Any,
+) -> None:  # fmt: skip
+    """Find first, correct then: constants that are far away are fetched side by side."""
+    found = _find_switched(words, quads, places[0], places[1])
+    for k in range(found):
+        i = np.uint64(places[1, k])
+        _correct_one(words, i, offset, scale, bits, signal, gain, mask)
+
+
+@kernel
+def _find_switched(words: Any, quads: Any, candidates: Any, places: Any) -> Any:
+    """Every place is written, and kept by counting it: no branch can be guessed wrong."""
+    some, found = np.uint64(0), np.uint64(0)
+    for quad in range(np.uint64(len(quads))):
+        candidates[some] = quad
+        some += np.uint64((quads[quad] & _SWITCHED) != 0)
+    for k in range(some):
+        first = np.uint64(candidates[k]) * _WORDS
+        for i in range(first, first + _WORDS):
+            places[found] = i
+            found += np.uint64(words[i] > _VALUE)
+    return found
 
 
 @kernel
 def _correct_one(
-    words: Any, i: int, offset: Any, scale: Any, bits: Any, signal: Any, gain: Any, mask: Any
+    words: Any, i: Any, offset: Any, scale: Any, bits: Any, signal: Any, gain: Any, mask: Any
 ) -> None:
     word = words[i]
     code = word >> np.uint16(14)

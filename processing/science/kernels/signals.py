@@ -1,5 +1,7 @@
 """What is done to corrected signals: common mode, quantising, counting. NaN takes no part."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,6 +9,8 @@ from processing.science.kernels.compiling import kernel
 from processing.science.kernels.limits import LARGEST, NOTHING
 
 OTHER_STAGE = 3  # where a gain of 255 is counted
+LANES = 64  # pixels that are taken side by side
+_BLOCK = 4_096  # compared at once
 
 
 @kernel
@@ -108,29 +112,36 @@ def quantise(signal: NDArray[np.float32], step: float, steps: NDArray[np.int16])
 
 
 @kernel
-def sum_signal(signal: NDArray[np.float32]) -> tuple[float, int]:
+def sum_signal(signal: NDArray[np.float32], sums: NDArray[np.float64]) -> int:
     """
-    Sum the signals that are not NaN, in float64.
+    Sum the signals that are not NaN, in float64, into many sums: one would wait for itself.
 
     Parameters
     ----------
     signal : ndarray of float32 of shape (pixels,)
         In any unit.
+    sums : ndarray of float64 of shape (lanes,)
+        Written: the sum of every so many pixels; 0 if there is none.
 
     Returns
     -------
-    float
-        Their sum; 0 if there is none.
     int
-        How many they are.
+        How many signals were summed.
     """
-    total, counted = 0.0, 0
-    for i in range(len(signal)):
+    sums[:] = 0.0
+    counted = np.uint32(0)
+    for start in range(0, len(signal), len(sums)):
+        _add_values(signal[start : start + len(sums)], sums)
+    for i in range(np.uint64(len(signal))):
+        counted += np.uint32(signal[i] == signal[i])
+    return int(counted)
+
+
+@kernel
+def _add_values(signal: Any, sums: Any) -> None:
+    for i in range(np.uint64(len(signal))):
         value = np.float64(signal[i])
-        is_value = value == value  # noqa: PLR0124 - NaN alone is not itself
-        total += value if is_value else 0.0
-        counted += is_value
-    return total, counted
+        sums[i] += value if value == value else 0.0  # noqa: PLR0124 - as above
 
 
 @kernel
@@ -159,16 +170,57 @@ def count_stages_and_bits(
     int
         How many pixels have any bit.
     """
-    masked = 0
-    for i in range(len(gain)):
-        stages[min(gain[i], np.uint8(OTHER_STAGE))] += 1
-    for i in range(len(mask)):
-        word = mask[i]
-        if word:
-            masked += 1
-            for bit in range(32):
-                bits[bit] += (word >> np.uint32(bit)) & np.uint32(1)
+    high, medium, low, masked = np.uint32(0), np.uint32(0), np.uint32(0), np.uint32(0)
+    for i in range(np.uint64(len(gain))):
+        high += np.uint32(gain[i] == 0)
+        medium += np.uint32(gain[i] == 1)
+        low += np.uint32(gain[i] == 2)
+    stages[0] += high
+    stages[1] += medium
+    stages[2] += low
+    stages[OTHER_STAGE] += len(gain) - int(high) - int(medium) - int(low)
+    for start in range(0, len(mask), LANES):
+        masked += _count_bits(mask[start : start + LANES], bits)
+    return int(masked)
+
+
+@kernel
+def _count_bits(mask: Any, bits: Any) -> Any:
+    seen, masked = np.uint32(0), np.uint32(0)
+    for i in range(np.uint64(len(mask))):
+        seen |= mask[i]
+    if seen:
+        for i in range(np.uint64(len(mask))):
+            masked += np.uint32(mask[i] != 0)
+        for bit in range(np.uint32(32)):
+            for i in range(np.uint64(len(mask) if seen >> bit & np.uint32(1) else 0)):
+                bits[bit] += mask[i] >> bit & np.uint32(1)
     return masked
+
+
+@kernel
+def is_same(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """
+    Tell whether two arrays of whole numbers are equal, and stop where they are not.
+
+    Parameters
+    ----------
+    one, other : ndarray of shape (pixels,)
+        Of the same type.
+
+    Returns
+    -------
+    bool
+        Whether all numbers are.
+    """
+    for start in range(0, len(one), _BLOCK):
+        these, those = one[start : start + _BLOCK], other[start : start + _BLOCK]
+        differing = these[0] ^ these[0]
+        for i in range(np.uint64(len(these))):
+            differing |= these[i] ^ those[i]
+        if differing:
+            return False
+    return True
 
 
 @kernel
