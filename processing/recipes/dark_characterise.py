@@ -66,7 +66,16 @@ _ADVANCED = {"advanced": True}
 @recipe(
     "dark-characterise",
     version="1.0.0",
-    environment=["numpy", "h5py", "hdf5plugin", "numba", "extra-data", "matplotlib", "Pillow"],
+    environment=[
+        "numpy",
+        "h5py",
+        "hdf5plugin",
+        "numba",
+        "llvmlite",
+        "extra-data",
+        "matplotlib",
+        "Pillow",
+    ],
     cores=2,
     memory=4 * 2**30,
     fan_out=16,

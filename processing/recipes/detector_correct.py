@@ -68,7 +68,7 @@ class CorrectedRun(NamedTuple):
 @recipe(
     "detector-correct",
     version="1.0.0",
-    environment=["numpy", "numba", "h5py", "hdf5plugin", "matplotlib"],
+    environment=["numpy", "numba", "llvmlite", "h5py", "hdf5plugin", "matplotlib"],
     cores=2,
     memory=6 * 2**30,
     fan_out=16,

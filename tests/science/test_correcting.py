@@ -104,6 +104,13 @@ def test_gains_of_zero_or_nan_are_bad_pixels() -> None:
     assert planes.bits[0, 0].tolist() == [1 << 11] * 2 + [0] * 6
 
 
+def test_gains_of_other_pixels_are_refused() -> None:
+    stages, cells, y, x = dark().offset.shape
+    for shape in ((stages, cells, y, x - 1), (stages, cells + 1, y, x), (2, 1, y, x)):
+        with pytest.raises(ShapeError, match="gain has shape"):
+            make_planes(dark(), np.ones(shape, np.float32), Scaling("keV"))
+
+
 def test_a_unit_without_gains_is_refused() -> None:
     with pytest.raises(GainsError, match="Signals in keV need the gain of each stage"):
         make_planes(dark(), None, Scaling("keV"))

@@ -97,8 +97,12 @@ def make_planes(
     ------
     GainsError
         If the unit needs gains and there are none.
+    ShapeError
+        If the gains are of other pixels or cells than the constants.
     """
     shape = constants.offset.shape
+    if gains is not None and gains.shape not in {shape, (shape[0], 1, *shape[2:])}:
+        raise ShapeError("gain", expected=shape, found=gains.shape)
     bits = constants.bad_pixels.copy()
     scale = np.broadcast_to(_scale(gains, scaling), shape).astype(np.float32)
     unknown = ~(np.isfinite(constants.offset) & np.isfinite(scale))

@@ -124,6 +124,9 @@ def _make(integrator: FrameIntegrator) -> TiledMatrix:
 
 def _name(integrator: FrameIntegrator) -> str:
     """Return a digest of all that decides about the matrix."""
+    # Compiled code takes half a second to import.
+    from processing.science.kernels.fused import TILE  # noqa: PLC0415 - as said
+
     mask = b"" if integrator.mask is None else np.packbits(integrator.mask != 0).tobytes()
     decides = {
         "poni": integrator.poni.text,
@@ -134,6 +137,7 @@ def _name(integrator: FrameIntegrator) -> str:
         "pyFAI": version("pyFAI"),
         "numpy": version("numpy"),
         "layout": LAYOUT,
+        "tile": TILE,
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from processing.science.diffraction.sums import Sums
 
 BLOCK_BYTES = 2**26  # of decoded frames, read at once
+MOST_BYTES = 2**28  # of them, where chunks hold many frames
 
 Monitor = NDArray[np.float64]
 
@@ -124,6 +125,8 @@ class Reducer:
     def _frames_per_block(self) -> int:
         pixels = math.prod(self.stack.shape)
         together = math.lcm(LANES, self.stack.frames_per_chunk)
+        if 4 * pixels * together > MOST_BYTES:
+            together = LANES  # a chunk is then decompressed again for each block of it
         return max(1, BLOCK_BYTES // (4 * pixels * together)) * together
 
     def _take(
