@@ -230,14 +230,15 @@ def _frames_of(space: Any, shape: tuple[int, ...] | None) -> range | None:
         return None
     if space.get_select_type() == h5py.h5s.SEL_ALL:
         return range(extent[0])
-    if space.get_select_type() != h5py.h5s.SEL_HYPERSLABS:
+    selected = _selected(space)
+    if space.get_select_type() != h5py.h5s.SEL_HYPERSLABS or selected is None:
         return None
     low, high = space.get_select_bounds()
     counted = 1
     for start, stop in zip(low, high, strict=True):
         counted *= stop - start + 1
     is_whole = tuple(low[1:]) == (0, 0) and tuple(high[1:]) == (extent[1] - 1, extent[2] - 1)
-    if not is_whole or counted != _selected(space):
+    if not is_whole or counted != selected:
         return None
     return range(int(low[0]), int(high[0]) + 1)
 
