@@ -35,7 +35,7 @@ def test_a_store_that_is_not_mounted_is_told(world: World) -> None:
 
 
 def test_a_store_that_refuses_to_be_written_is_told(world: World) -> None:
-    Path(world.products.root).rmdir()
+    shutil.rmtree(world.products.root)
     Path(world.products.root).symlink_to("/proc")  # a file system where nobody makes a file
     (finding,) = found("stores")
     assert finding.what.startswith("Store products cannot be written")

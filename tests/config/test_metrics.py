@@ -1,7 +1,7 @@
 """What Prometheus reads, and who may."""
 
+import shutil
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
@@ -114,7 +114,7 @@ def test_the_room_of_each_store_is_told(world: World) -> None:
     found = scrape()
     assert found["palimpsest_store_free_bytes", "products"] > 0
     assert found["palimpsest_store_up", "products"] == 1
-    Path(world.products.root).rmdir()
+    shutil.rmtree(world.products.root)
     found = scrape()
     assert ("palimpsest_store_free_bytes", "products") not in found
     assert found["palimpsest_store_up", "products"] == 0
