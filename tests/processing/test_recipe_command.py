@@ -1,6 +1,7 @@
 """manage.py recipe: what is here, and does it hold on its own example."""
 
 import json
+from importlib.metadata import entry_points
 from io import StringIO
 from pathlib import Path
 
@@ -87,5 +88,6 @@ def test_recipes_are_listed_and_shown_with_what_is_wrong(tmp_path: Path) -> None
 
 
 def test_an_unknown_recipe_and_a_bad_environment_are_refused() -> None:
-    assert "There is no recipe nothing here; there are: xrd-map." in refuse("show", "nothing")[1]
+    own = ", ".join(sorted(point.name for point in entry_points(group="palimpsest.recipes")))
+    assert f"There is no recipe nothing here; there are: {own}." in refuse("show", "nothing")[1]
     assert "old is no environment" in refuse("list", "--environment", "old")[1]
