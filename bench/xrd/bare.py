@@ -16,7 +16,7 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     with working_in(Workspace(folder, cores=CORES, cache=Path(cache))):
         xrd_map(
-            scan,
+            scan.split(","),
             poni,
             mask,
             bins=BINS,

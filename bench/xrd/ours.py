@@ -28,7 +28,12 @@ _WARM_S = 20.0  # until the worker stands and has compiled kernels
 
 def run_bare(files: Files, shape: tuple[int, int], splitting: str, out: Path, cache: Path) -> None:
     """Integrate a scan by the recipe, in a process of its own."""
-    words = [files.scan, files.poni, files.mask, out, cache, splitting, *shape]
+    scan = (
+        [files.scan]
+        if files.scan.name == "scan.h5"
+        else [files.scan, files.scan.with_name("scan.h5")]
+    )
+    words = [",".join(map(str, scan)), files.poni, files.mask, out, cache, splitting, *shape]
     subprocess.run(  # noqa: S603 - our own module
         [sys.executable, "-m", "bench.xrd.bare", *map(str, words)],
         check=True,
@@ -128,6 +133,8 @@ def run_through_engine(folder: Path, files: Files, shape: tuple[int, int]) -> tu
     from tests.builders import a_recipe, a_world  # noqa: PLC0415 - the same
 
     clean_up()
+    # The stores of a made facility share their compiled kernels with whoever made them.
+    os.environ.update(kernel_cache(folder / "cache"))
     world = a_world(folder / f"stores-{time.time_ns()}")
     inputs = {}
     for role, path in (("scan", files.scan), ("geometry", files.poni), ("mask", files.mask)):

@@ -78,6 +78,21 @@ def prepare(folder: Path, scan: Scan) -> Files:
     return files
 
 
+def repeat(files: Files, scan: Scan, times: int) -> Files:
+    """Return the same frames several times over, by a virtual field: nothing is written twice."""
+    longer = files.scan.with_name(f"scan-{times}.h5")
+    layout = h5py.VirtualLayout((times * scan.frames, *scan.shape), scan.dtype)
+    source = h5py.VirtualSource("scan.h5", IMAGES, (scan.frames, *scan.shape), scan.dtype)
+    for number in range(times):
+        layout[number * scan.frames : (number + 1) * scan.frames] = source
+    with h5py.File(longer, "w") as file:
+        file.create_virtual_dataset(IMAGES, layout)
+        file["entry"].attrs["NX_class"] = "NXentry"
+        file["entry/data"].attrs.update({"NX_class": "NXdata", "signal": "data_000001"})
+        file.attrs["default"] = "entry"
+    return Files(longer, files.poni, files.mask)
+
+
 def _write_poni(path: Path, scan: Scan) -> None:
     # The beam a third into the detector: no flip of it is symmetric.
     poni1, poni2 = (75e-6 * side / 3 for side in scan.shape)
