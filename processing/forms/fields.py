@@ -121,6 +121,12 @@ class ListField(JsonField):
         widget = forms.TextInput() if self.is_tuple else forms.Textarea({"rows": 4})
         super().__init__(text, widget=widget)
 
+    def to_python(self, value: Any) -> Any:
+        is_empty = not (isinstance(value, str) and value.strip())
+        if is_empty and not (self.is_tuple or self.text.is_optional):
+            return []  # no line at all is a list of nothing
+        return super().to_python(value)
+
     def explain(self) -> str:
         how = (
             f"{len(self.text.schema['prefixItems'])} values with spaces between"

@@ -43,7 +43,7 @@ def find(page: Page, scan: Dataset, *, press_search: bool = False) -> None:
 
 def launch(page: Page, bins: str) -> None:
     page.get_by_text("Change parameters").click()
-    page.get_by_label("Bins").fill(bins)
+    page.get_by_label("Bins", exact=True).fill(bins)
     page.get_by_role("button", name="Launch").click()
 
 
@@ -100,10 +100,10 @@ def test_a_bad_value_is_answered_at_its_field_with_what_was_entered(
     page.goto(f"/datasets/{scan.pid}/process/xrd-map/")
     page.get_by_text("Change parameters").click()
     page.get_by_label("Polarization").fill("0.5")
-    page.get_by_label("Bins").fill("5")
+    page.get_by_label("Bins", exact=True).fill("5")
     page.get_by_role("button", name="Launch").click()
 
-    bins = page.get_by_label("Bins")
+    bins = page.get_by_label("Bins", exact=True)
     expect(bins).to_be_focused()
     expect(bins).to_have_value("5")
     expect(bins).to_have_accessible_description(re.compile(r"Must be at least 10\."))
@@ -135,4 +135,4 @@ def test_a_queued_run_is_cancelled_and_launched_again_with_changes(
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#status .state")).to_have_text("cancelled")
     page.get_by_role("link", name="Launch again with changes").click()
-    expect(page.get_by_label("Bins")).to_have_value("300")
+    expect(page.get_by_label("Bins", exact=True)).to_have_value("300")

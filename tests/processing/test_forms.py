@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from processing.errors import RecipeInputError
 from processing.forms.fields import draw_field
 from processing.forms.launch import LaunchForm
-from processing.forms.parameters import list_parameters, value_of, write_value
+from processing.forms.parameters import ParameterText, list_parameters, value_of, write_value
 from processing.recipes.manifest import InputSlot, Manifest
 from tests.builders import World, a_dataset, a_manifest, a_recipe
 
@@ -259,3 +259,12 @@ def test_several_datasets_go_to_a_role_that_takes_many(world: World) -> None:
 def test_a_recipe_that_cannot_use_the_dataset_draws_no_form(world: World) -> None:
     with pytest.raises(RecipeInputError, match="cannot use"):
         LaunchForm(world.ines, a_recipe(), a_dataset(world, content="euxfel-run"))
+
+
+def test_an_empty_field_of_a_list_is_a_list_of_nothing() -> None:
+    schema = {"type": "array", "items": {"type": "string"}}
+    phases = ParameterText(
+        "phases", schema, "Phases", "", "", [], is_optional=False, is_advanced=False
+    )
+    assert draw_field(phases).clean("") == []
+    assert draw_field(phases).clean("Si\nLaB6\n") == ["Si", "LaB6"]
