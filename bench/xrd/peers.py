@@ -15,9 +15,6 @@ from bench.xrd.scans import BINS, POLARIZATION, Files
 
 Map = tuple[NDArray[np.float32], NDArray[np.float32]]
 
-TUNED = ("bbox", "csr", "cython")
-FULL = ("full", "csr", "cython")
-
 
 def run_diffmap(
     files: Files, shape: tuple[int, int], method: tuple[str, str, str] | None, out: Path
