@@ -125,6 +125,28 @@ def test_a_worker_hears_of_a_run_at_once(world: World, start_worker: Start) -> N
     assert rung.count > heard
 
 
+def test_a_worker_may_stand_before_the_first_facility_is_applied(
+    transactional_db: None, tmp_path: Path, start_worker: Start
+) -> None:
+    worker = start_worker()
+    deadline = time.monotonic() + 20
+    while not someone_listens():
+        assert worker.poll() is None, "it ended without any store"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    run = launch(a_world(tmp_path))
+    wait_for(run, lambda row: row.state == "succeeded", "succeeded")
+
+
+def someone_listens() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM pg_stat_activity"
+            " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+        )
+        return cursor.fetchone() is not None
+
+
 def test_a_worker_that_is_stopped_gives_its_run_back_unharmed(
     world: World, start_worker: Start
 ) -> None:

@@ -39,7 +39,7 @@ class Command(BaseCommand):
             engine.close()
 
     def _engine(self) -> Engine:
-        cache = content_folder() / "cache"
+        cache = _cache()
         if settings.PALIMPSEST_ENGINE == "in-process":
             warm_up_runners(cache)
             return InProcessEngine()
@@ -71,6 +71,14 @@ def _jobs() -> Jobs:
         most=settings.PALIMPSEST_SLURM_JOBS,
         interface=settings.PALIMPSEST_SLURM_INTERFACE,
     )
+
+
+def _cache() -> Path | None:
+    """Return where compiled kernels are kept; nowhere before the first facility is applied."""
+    try:
+        return content_folder() / "cache"
+    except StoreError:
+        return None
 
 
 def _require_one_disk() -> None:
