@@ -1,6 +1,7 @@
 """What ours do, in memory and from file to file."""
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -133,6 +134,12 @@ class Ours:
             write_constants(self.folder / f"dark-{name}.h5", constants, Provenance("bench", "1"))
         write_jungfrau_run(self.folder / "raw", modules)
 
+    def clear_files(self, *, gzip: bool = False) -> None:
+        """Remove what was written before: to shorten a file takes as long as to write it."""
+        folder = self.folder / _folder_of(gzip=gzip)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+
     def to_file(self, correction: Correction, *, gzip: bool = False) -> list[Path]:
         """Correct the run from file to file, synchronised to the disk."""
         raws = [read_raw_module(path) for path in sorted((self.folder / "raw").glob("*-JNGFR0*"))]
@@ -141,8 +148,7 @@ class Ours:
             for raw in raws
             for task in plan(raw, self.folder / f"dark-{raw.source.module}.h5", None, correction)
         ]
-        folder = self.folder / ("gzip" if gzip else "corrected")
-        folder.mkdir(exist_ok=True)
+        folder = self.folder / _folder_of(gzip=gzip)
         # Threads have a task each, as in the recipe. Arrays are overwritten by the next task, so
         # that for gzip, which takes most of the time, they share one.
         parts: Iterator[Any] = (
@@ -182,6 +188,10 @@ class Ours:
             for name, values in (("adc", done.signal), ("gain", done.gain), ("mask", done.mask)):
                 file.create_dataset(name, data=values.reshape(shape), chunks=chunk,
                                     compression="gzip", compression_opts=1)  # fmt: skip
+
+
+def _folder_of(*, gzip: bool) -> str:
+    return "gzip" if gzip else "corrected"
 
 
 def timed(work: Callable[[], Any]) -> dict[str, float]:

@@ -2,12 +2,15 @@
 
 import ctypes
 import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import hdf5plugin
@@ -23,7 +26,7 @@ from processing.science.nexus import NexusStack
 
 THREADS = 2
 _AT_ONCE = 100
-_WARM_S = 20.0  # until the worker stands and has compiled kernels
+_LOOK_S = 0.02  # to ask the database more often would slow down who computes
 
 
 def run_bare(files: Files, shape: tuple[int, int], splitting: str, out: Path, cache: Path) -> None:
@@ -115,46 +118,81 @@ def _by_c(frames: ChunkedFrames) -> Callable[[range], None]:
     return decode
 
 
-def run_through_engine(folder: Path, files: Files, shape: tuple[int, int]) -> tuple[float, Path]:
+class Facility:
     """
-    Have a small facility make the map: registered, submitted, computed by a worker.
+    A small facility whose worker stands: see ``open_facility``.
 
-    Returns
-    -------
-    tuple of float and Path
-        Seconds from submission until the result is there, and where it is.
+    Registers files once; each map has a run of its own, by a parameter that does nothing here.
     """
-    from bench.overhead.ours import clean_up, until, worker  # noqa: PLC0415 - needs Django, set up
-    from catalogue.ingest import register_path  # noqa: PLC0415 - the same
-    from catalogue.models import DataFile, Dataset  # noqa: PLC0415 - the same
-    from catalogue.places import local_path  # noqa: PLC0415 - the same
-    from processing.recipes.xrd_map import xrd_map  # noqa: PLC0415 - the same
-    from processing.submission import submit  # noqa: PLC0415 - the same
-    from tests.builders import a_recipe, a_world  # noqa: PLC0415 - the same
+
+    def __init__(self, world: Any) -> None:
+        self._world = world
+        self._inputs: dict[Path, Any] = {}
+        self._made = 0
+
+    def make(self, files: Files, shape: tuple[int, int]) -> tuple[float, Path]:
+        """
+        Have a worker make the map of a scan.
+
+        Returns
+        -------
+        tuple of float and Path
+            Seconds from submission until the result is there, and where it is.
+        """
+        from catalogue.models import DataFile, Dataset  # noqa: PLC0415 - needs Django, set up
+        from catalogue.places import local_path  # noqa: PLC0415 - the same
+        from processing.recipes.xrd_map import xrd_map  # noqa: PLC0415 - the same
+        from processing.submission import submit  # noqa: PLC0415 - the same
+        from tests.builders import a_recipe  # noqa: PLC0415 - the same
+
+        inputs = self._register(files)
+        self._made += 1
+        parameters: dict[str, Any] = {
+            "bins": BINS,
+            "shape": list(shape),
+            "polarization": POLARIZATION,
+            "splitting": "bbox",
+            "phase_background": 8 + self._made,  # of phases, and there are none
+        }
+        recipe = a_recipe(xrd_map.manifest)
+        begun = time.perf_counter()
+        run = submit(self._world.ines, recipe, inputs, parameters).processing_run
+        while not run.is_final:
+            time.sleep(_LOOK_S)
+            run.refresh_from_db(fields=["state"])
+        seconds = time.perf_counter() - begun
+        run.refresh_from_db()
+        assert run.state == "succeeded", run.problem  # noqa: S101 - a benchmark of nothing else
+        result = Dataset.objects.get(generated_by__activity=run.activity_id)
+        return seconds, local_path(DataFile.objects.get(dataset=result, path="map.nxs"))
+
+    def _register(self, files: Files) -> dict[str, list[Any]]:
+        from catalogue.ingest import register_path  # noqa: PLC0415 - needs Django, set up
+
+        inputs = {}
+        for role, path in (("scan", files.scan), ("geometry", files.poni), ("mask", files.mask)):
+            if path not in self._inputs:
+                place = Path(self._world.raw.root, path.parent.name, path.name)
+                place.parent.mkdir(exist_ok=True)
+                os.link(path, place)
+                found = register_path(place, person=None, instrument="id13", proposal="hg-172")
+                self._inputs[path] = found.dataset
+            inputs[role] = [self._inputs[path]]
+        return inputs
+
+
+@contextmanager
+def open_facility(folder: Path) -> Iterator[Facility]:
+    """Start a facility with one worker; its stores share the kernels of whoever made them."""
+    from bench.overhead.ours import clean_up, worker  # noqa: PLC0415 - needs Django, set up
+    from tests.builders import a_world  # noqa: PLC0415 - the same
 
     clean_up()
-    # The stores of a made facility share their compiled kernels with whoever made them.
     os.environ.update(kernel_cache(folder / "cache"))
-    world = a_world(folder / f"stores-{time.time_ns()}")
-    inputs = {}
-    for role, path in (("scan", files.scan), ("geometry", files.poni), ("mask", files.mask)):
-        place = Path(world.raw.root, path.name)
-        os.link(path, place)
-        found = register_path(place, person=None, instrument="id13", proposal="hg-172")
-        inputs[role] = [found.dataset]
-    parameters = {
-        "bins": BINS,
-        "shape": list(shape),
-        "polarization": POLARIZATION,
-        "splitting": "bbox",
-    }
-    recipe = a_recipe(xrd_map.manifest)
-    with worker("in-process"):
-        time.sleep(_WARM_S)
-        begun = time.perf_counter()
-        run = submit(world.ines, recipe, inputs, parameters).processing_run
-        ended = until(run, lambda row: row.is_final)
-    run.refresh_from_db()
-    assert run.state == "succeeded", run.problem  # noqa: S101 - a benchmark of nothing else
-    result = Dataset.objects.get(generated_by__activity=run.activity_id)
-    return ended - begun, local_path(DataFile.objects.get(dataset=result, path="map.nxs"))
+    stores = folder / f"stores-{time.time_ns()}"
+    world = a_world(stores)
+    try:
+        with worker("in-process"):
+            yield Facility(world)
+    finally:
+        shutil.rmtree(stores)
