@@ -49,6 +49,8 @@ from processing.science.maps.map_file import MapFile, create_map
 from processing.science.maps.radial import RadialAxis
 from processing.science.process import Provenance
 
+MAX_CAKE = 2**22  # values of one frame against radius and azimuth: 16 MB
+
 REFUSALS: dict[type[errors.DataError], str] = {
     errors.ShapeError: "xrd-shape",
     errors.WavelengthError: "xrd-no-wavelength",
@@ -282,7 +284,7 @@ def xrd_map(
         splitting=splitting,
         error_model=error_model,
         clip=clip,
-        azimuth_bins=azimuth_bins,
+        azimuth_bins=_coarse_enough(bins, azimuth_bins),
         by_pyfai=by_pyfai,
     )
     with refusing(REFUSALS):
@@ -394,6 +396,16 @@ def _ordered(name: str, limits: tuple[float, float] | None) -> tuple[float, floa
             "xrd-range", f"{name} is {limits[0]} to {limits[1]}. The low edge comes first."
         )
     return limits
+
+
+def _coarse_enough(bins: int, azimuth_bins: int | None) -> int | None:
+    if bins * (azimuth_bins or 0) > MAX_CAKE:
+        raise RecipeError(
+            "xrd-cake",
+            f"{azimuth_bins} sectors of {bins} bins are more than {MAX_CAKE:,} values for each "
+            "frame. Lower azimuth_bins or bins.",
+        )
+    return azimuth_bins
 
 
 def _describe(

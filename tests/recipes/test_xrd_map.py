@@ -448,6 +448,11 @@ def test_an_empty_range_is_refused(made: Truth, poni: Path, work: Workspace) -> 
     assert refusal_of(made.files[0], poni, radial_range=(9.0, 9.0)).code == "xrd-range"
 
 
+def test_a_cake_too_fine_for_memory_is_refused(made: Truth, poni: Path, work: Workspace) -> None:
+    asked = {"bins": 100_000, "azimuth_bins": 3600}
+    assert refusal_of(made.files[0], poni, **asked).code == "xrd-cake"
+
+
 def test_no_errors_are_written_without_an_error_model(
     made: Truth, poni: Path, work: Workspace
 ) -> None:
