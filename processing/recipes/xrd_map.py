@@ -28,15 +28,36 @@ from processing.recipes.xrd_map_layout import (
     lay_out,
     read_beam,
 )
+from processing.recipes.xrd_map_parameters import (
+    AxisUnit,
+    AzimuthBins,
+    AzimuthRange,
+    Bins,
+    ByPyfai,
+    Clip,
+    Errors,
+    ImagesPath,
+    MapShape,
+    MonitorName,
+    Orientation,
+    PhaseBackground,
+    Phases,
+    PhaseWidth,
+    PixelSplitting,
+    Polarization,
+    RadialRange,
+    ReferenceUnit,
+    Regions,
+    SolidAngle,
+    Verified,
+    Zigzag,
+)
 from processing.recipes.xrd_map_phases import RegionChoice, read_references, want
 from processing.recipes.xrd_map_products import complete_map
 from processing.science import errors
 from processing.science.diffraction.integrator import (
     AXIS_UNITS,
-    ErrorModel,
     Reduction,
-    Splitting,
-    Unit,
 )
 from processing.science.diffraction.poni import detector_shape, read_poni
 from processing.science.diffraction.reducer import Reducer
@@ -115,156 +136,28 @@ def xrd_map(
         Field(description="Patterns of phases: NeXus curves, or text of two columns"),
     ] = Inputs(),  # noqa: B008 - an empty tuple
     *,
-    bins: Annotated[
-        int, Field(ge=10, le=100_000, description="Number of bins along the radial axis")
-    ] = 1000,
-    unit: Annotated[Unit, Field(description="Radial axis of the map")] = "q_nm^-1",
-    shape: Annotated[
-        tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None,
-        Field(description="Rows and columns of the map; by default as the scan states it"),
-    ] = None,
-    zigzag: Annotated[
-        bool, Field(description="Odd rows were taken backwards (snake, meander)")
-    ] = False,
-    monitor: Annotated[
-        str | None,
-        Field(
-            max_length=500,
-            description="Name or path of the beam monitor to normalise by; none by default",
-        ),
-    ] = None,
-    radial_range: Annotated[
-        tuple[float, float] | None,
-        Field(description="Low and high edge of the radial axis, in its unit; all by default"),
-    ] = None,
-    azimuth_range: Annotated[
-        tuple[Annotated[float, Field(ge=-180, le=360)], Annotated[float, Field(ge=-180, le=360)]]
-        | None,
-        Field(
-            description="Sector of the rings to take; all by default",
-            json_schema_extra={"unit": "deg", "advanced": True},
-        ),
-    ] = None,
-    polarization: Annotated[
-        float | None,
-        Field(
-            ge=-1,
-            le=1,
-            description="From -1 (vertical) to 1 (horizontal); none leaves it uncorrected",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = 0.95,
-    solid_angle: Annotated[
-        bool,
-        Field(
-            description="Correct for the solid angle of each pixel",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = True,
-    orientation: Annotated[
-        Literal[1, 2, 3, 4] | None,
-        Field(
-            description="Corner of the first pixel, seen from behind the camera: 1 top left, "
-            "2 top right, 3 bottom right, 4 bottom left; by default as the PONI file states it",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None,
-    splitting: Annotated[
-        Splitting,
-        Field(
-            description="How a pixel is shared among bins: by its outline, its bounding box, "
-            "or not at all",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = "full",
-    error_model: Annotated[
-        ErrorModel,
-        Field(
-            description="Errors from counting statistics, from the spread within a ring, or none",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = "poisson",
-    clip: Annotated[
-        float | None,
-        Field(
-            ge=1,
-            le=100,
-            description="Leave out pixels, such as spots of single crystals, further from the mean "
-            "of their ring than this many standard deviations; none by default",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None,
-    azimuth_bins: Annotated[
-        int | None,
-        Field(
-            ge=2,
-            le=3600,
-            description="Also write each frame against radius and azimuth, in this many sectors",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None,
-    images: Annotated[
-        str | None,
-        Field(
-            max_length=500,
-            description="Path of the images in an HDF5 file; by default they are searched for",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None,
-    rois: Annotated[
-        tuple[RegionChoice, ...],
-        Field(
-            max_length=32,
-            description="Regions of interest: name, low, high, unit (of the map), background "
-            "(linear or none)",
-        ),
-    ] = (),
-    phases: Annotated[
-        tuple[Annotated[str, Field(max_length=60)], ...],
-        Field(max_length=16, description="Phases to fit, by pyFAI's names of calibrants"),
-    ] = (),
-    phase_width: Annotated[
-        float | None,
-        Field(
-            ge=0.001,
-            le=10,
-            description="Width of the lines of calibrants at half maximum, in 2θ; found out by "
-            "default",
-            json_schema_extra={"unit": "deg", "advanced": True},
-        ),
-    ] = None,
-    phase_background: Annotated[
-        int,
-        Field(
-            ge=4,
-            le=40,
-            description="Splines of the smooth background under the phases",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = 8,
-    reference_unit: Annotated[
-        Unit | None,
-        Field(
-            description="Axis of those references that do not state it",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = None,
-    verify: Annotated[
-        int,
-        Field(
-            ge=2,
-            le=1000,
-            description="Frames that pyFAI integrates again, to compare",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = 8,
-    by_pyfai: Annotated[
-        bool,
-        Field(
-            description="Have pyFAI itself integrate every frame: slower, the same numbers",
-            json_schema_extra={"advanced": True},
-        ),
-    ] = False,
+    bins: Bins = 1000,
+    unit: AxisUnit = "q_nm^-1",
+    shape: MapShape = None,
+    zigzag: Zigzag = False,
+    monitor: MonitorName = None,
+    radial_range: RadialRange = None,
+    azimuth_range: AzimuthRange = None,
+    polarization: Polarization = 0.95,
+    solid_angle: SolidAngle = True,
+    orientation: Orientation = None,
+    splitting: PixelSplitting = "full",
+    error_model: Errors = "poisson",
+    clip: Clip = None,
+    azimuth_bins: AzimuthBins = None,
+    images: ImagesPath = None,
+    rois: Regions = (),
+    phases: Phases = (),
+    phase_width: PhaseWidth = None,
+    phase_background: PhaseBackground = 8,
+    reference_unit: ReferenceUnit = None,
+    verify: Verified = 8,
+    by_pyfai: ByPyfai = False,
 ) -> Output[Literal["xrd-map"]]:
     """
     Integrate every frame of a raster scan into one map.
