@@ -22,7 +22,8 @@ from processing.science.errors import (
     TooFewTrainsError,
 )
 from processing.science.euxfel.conditions import read_conditions
-from processing.science.euxfel.modules import GAIN_BIT, ModuleFrames, Words, find_modules
+from processing.science.euxfel.detectors import GAIN_BIT
+from processing.science.euxfel.modules import ModuleFrames, Words, find_modules
 from processing.science.euxfel.run import open_run
 
 GAINS = ("high", "medium", "low")
