@@ -7,7 +7,7 @@ reads frames takes the files from ``Run.accesses`` and goes on with h5py.
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -180,9 +180,10 @@ def _open_file(path: Path, stack: ExitStack) -> Any:
     from extra_data.validation import FileValidator  # noqa: PLC0415 - as above
 
     with refusing_malformed(path.name):
-        with h5py.File(path, "r", locking=False) as file:
+        with h5py.File(path, "r") as file:  # as EXtra-data opens it: HDF5 wants all alike
             refuse_foreign(file)
-        access = stack.enter_context(closing(FileAccess(path)))
+        access = FileAccess(path)
+        stack.callback(_close, access)
         with np.errstate(all="ignore"):  # of an index that is none
             problems = FileValidator(access).run_checks()
     if problems:
@@ -191,6 +192,16 @@ def _open_file(path: Path, stack: ExitStack) -> Any:
             f"{path.name} has a faulty index: {told}. Ask the facility to write it again."
         )
     return access
+
+
+def _close(access: Any) -> None:
+    """Close and forget a file even where an error holds it: it may be mended and come again."""
+    from extra_data.file_access import file_access_registry  # noqa: PLC0415 - as above
+
+    file = access.file
+    access.close()
+    file.close()
+    file_access_registry.pop(access.filename, None)
 
 
 def _only(what: str, accesses: list[Any]) -> str:

@@ -79,21 +79,28 @@ def refuse_foreign(file: h5py.File) -> None:
         If a link, the source of a virtual field or a raw file leads to another one.
     """
 
-    def look(name: bytes, link: Any) -> None:
-        if link.type == h5py.h5l.TYPE_SOFT:
-            return
+    def look(name: bytes, link: Any) -> ForeignFileError | None:
+        kind = None
+        if link.type == h5py.h5l.TYPE_HARD:
+            kind = _leads_out(h5py.h5o.open(file.id, name))
+        elif link.type != h5py.h5l.TYPE_SOFT:
+            kind = "external-link"
         path = "/" + name.decode("utf-8", "replace")
-        if link.type != h5py.h5l.TYPE_HARD:
-            raise ForeignFileError("external-link", path, _REASON)
-        found = h5py.h5o.open(file.id, name)
-        if isinstance(found, h5py.h5d.DatasetID):
-            stored = found.get_create_plist()
-            if stored.get_layout() == h5py.h5d.VIRTUAL:
-                raise ForeignFileError("virtual-source", path, _REASON)
-            if stored.get_external_count():
-                raise ForeignFileError("external-storage", path, _REASON)
+        return None if kind is None else ForeignFileError(kind, path, _REASON)
 
-    file.id.links.visit(look, info=True)
+    # h5py stops at what the function returns, and breaks down if it raises.
+    if found := file.id.links.visit(look, info=True):
+        raise found
+
+
+def _leads_out(found: Any) -> str | None:
+    if isinstance(found, h5py.h5d.DatasetID):
+        stored = found.get_create_plist()
+        if stored.get_layout() == h5py.h5d.VIRTUAL:
+            return "virtual-source"
+        if stored.get_external_count():
+            return "external-storage"
+    return None
 
 
 _REASON = "what it holds lies in another file. Register the raw files themselves."
