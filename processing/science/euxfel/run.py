@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +38,19 @@ class Run:
     ----------
     name : str
         "RAW-R0149".
+    proposal : str
+        Its number; empty where the files do not state it.
     accesses : list
         EXtra-data's ``FileAccess`` of each file, in the order of their names.
     warnings : list of str
         What is odd, but does no harm.
     """
 
-    def __init__(self, name: str, accesses: list[Any], warnings: list[str]) -> None:
+    def __init__(self, name: str, proposal: str, accesses: list[Any], warnings: list[str]) -> None:
         from extra_data import DataCollection  # noqa: PLC0415 - it takes a second to import
 
         self.name = name
+        self.proposal = proposal
         self.accesses = accesses
         self.warnings = warnings
         with refusing_malformed(name):
@@ -65,11 +67,6 @@ class Run:
     @property
     def instrument_sources(self) -> list[str]:
         return sorted(self._data.instrument_sources)
-
-    @cached_property
-    def proposal(self) -> str:
-        """Number of the proposal; empty where the files do not state it."""
-        return _only("proposalNumber", self.accesses)
 
     @property
     def start(self) -> datetime | None:
@@ -170,9 +167,10 @@ def open_run(files: Sequence[Path]) -> Iterator[Run]:
         accesses = [_open_file(path, stack) for _, path in named]
         if not any(len(access.train_ids) for access in accesses):
             raise EmptyRunError(f"{heads[0]} holds no train. Was the data acquisition running?")
-        for what in ("runNumber", "proposalNumber"):
-            _only(what, accesses)
-        yield Run(heads[0], accesses, _gaps([name for name, _ in named]))
+        stated = [_metadata(access) for access in accesses]
+        _only("runNumber", stated)
+        proposal = _only("proposalNumber", stated)
+        yield Run(heads[0], proposal, accesses, _gaps([name for name, _ in named]))
 
 
 def _open_file(path: Path, stack: ExitStack) -> Any:
@@ -204,9 +202,9 @@ def _close(access: Any) -> None:
     file_access_registry.pop(access.filename, None)
 
 
-def _only(what: str, accesses: list[Any]) -> str:
+def _only(what: str, stated: list[dict[str, Any]]) -> str:
     """Return the number that all files state, as far as they do."""
-    found = sorted({str(_metadata(it).get(what, "")) for it in accesses} - {""})
+    found = sorted({str(it.get(what, "")) for it in stated} - {""})
     if len(found) > 1:
         raise MixedRunError(
             f"The files state several numbers as {what}: {', '.join(found[:_SHOWN])}. "
