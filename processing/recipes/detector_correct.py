@@ -17,7 +17,7 @@ from processing.recipes.base import (
     workspace,
 )
 from processing.recipes.detector_correct_example import write_example
-from processing.recipes.refusals import refusing
+from processing.recipes.refusals import EUXFEL, refusing
 from processing.science import errors
 from processing.science.calibration.conditions import check_cells, check_conditions
 from processing.science.calibration.corrected_file import corrected_name, create_corrected
@@ -29,7 +29,7 @@ from processing.science.calibration.correcting import (
 )
 from processing.science.calibration.packing import Packed, correct_task
 from processing.science.calibration.planes import Scaling, Unit
-from processing.science.calibration.raw_module import RawModule, is_module_file, read_raw_module
+from processing.science.calibration.raw_module import RawModule, read_raw_modules
 from processing.science.calibration.report import (
     draw_preview,
     draw_report,
@@ -37,21 +37,15 @@ from processing.science.calibration.report import (
     write_summary,
 )
 from processing.science.calibration.tally import STAGES, Tally
+from processing.science.euxfel.run import Run, open_run
 from processing.science.process import Provenance
 
-REFUSALS: dict[type[errors.DataError], str] = {
-    errors.AlreadyCorrectedError: "corr-already-corrected",
+REFUSALS: dict[type[errors.DataError], str] = EUXFEL | {
     errors.CorrectedInputError: "corr-already-corrected",
     errors.OtherConditionsError: "corr-conditions",
     errors.OtherModuleError: "corr-other-module",
     errors.CellsError: "corr-cells",
     errors.GainsError: "corr-no-gain",
-    errors.NotARunError: "euxfel-not-a-run",
-    errors.EmptyRunError: "euxfel-empty",
-    errors.EmptySourceError: "euxfel-source-empty",
-    errors.MixedRunError: "euxfel-mixed",
-    errors.RunIndexError: "euxfel-index",
-    errors.UnreadableFileError: "file-unreadable",
     errors.DataError: "corr-data",
 }
 CONSTANTS = re.compile(r"(?:dark|gain)-([A-Z]+\d+)\.h5")
@@ -68,7 +62,7 @@ class CorrectedRun(NamedTuple):
 @recipe(
     "detector-correct",
     version="1.0.0",
-    environment=["numpy", "numba", "llvmlite", "h5py", "hdf5plugin", "matplotlib"],
+    environment=["numpy", "numba", "llvmlite", "h5py", "hdf5plugin", "extra-data", "matplotlib"],
     cores=2,
     memory=6 * 2**30,
     fan_out=16,
@@ -176,7 +170,8 @@ def detector_correct(
     inputs = {"run": run, "constants": constants, "gains": gains}
     made = _describe(work, inputs, asked)
     with refusing(REFUSALS):
-        raws = _find_modules(work, run.files, _by_module(constants.files), modules)
+        with open_run(run.files) as opened:
+            raws = _find_modules(work, opened, _by_module(constants.files), modules)
         planned = _plan(raws, constants.files, () if gains is None else gains.files, correction)
         tallies = _correct(work, planned, correction, made)
     return CorrectedRun(*_conclude(work, tallies, planned, correction))
@@ -234,15 +229,10 @@ def _by_module(files: tuple[Path, ...]) -> dict[str, Path]:
 
 
 def _find_modules(
-    work: Workspace, files: tuple[Path, ...], constants: dict[str, Path], wanted: list[str] | None
+    work: Workspace, run: Run, constants: dict[str, Path], wanted: list[str] | None
 ) -> list[RawModule]:
     """Read what the run holds, and see that the constants are those of its modules."""
-    raws = [read_raw_module(path) for path in sorted(files) if is_module_file(path.name)]
-    if not raws:
-        raise errors.NotARunError(
-            "The run has no file of a detector module, RAW-R....-AGIPD00-S00000.h5. "
-            "Choose the raw run of an AGIPD or JUNGFRAU."
-        )
+    raws = read_raw_modules(run)
     there = sorted({raw.source.module for raw in raws})
     if lacking := sorted(set(wanted or ()) - set(there)):
         raise RecipeError(
@@ -262,7 +252,7 @@ def _find_modules(
             f"No module of the run has constants. The run has: {', '.join(there)}; the "
             f"constants: {', '.join(sorted(constants)) or 'none'}.",
         )
-    check_conditions(files, chosen, constants)
+    check_conditions(run, chosen, constants)
     check_cells(chosen, constants)
     return chosen
 

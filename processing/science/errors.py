@@ -26,16 +26,15 @@ What science refuses.
     │   ├── MixedRunError       of several runs or proposals, or raw and corrected
     │   ├── RunIndexError       an index that does not fit its data
     │   ├── MissingSourceError  a source or key that the run does not have
-    │   └── EmptySourceError    one that it has, without data
+    │   ├── EmptySourceError    one that it has, without data
+    │   ├── CorrectedInputError corrected frames instead of raw ones
+    │   └── InterleavedError    signal and gain level in turn, as before 2017
     ├── CorrectionError         frames that these constants cannot correct
-    │   ├── AlreadyCorrectedError   they are corrected
     │   ├── OtherConditionsError    the constants were taken under other conditions
     │   ├── OtherModuleError    they are another module's
     │   ├── CellsError          they have memory cells that the constants have not
     │   └── GainsError          a unit that needs gains, and nobody gave them
     └── DarkError               dark runs that give no constants
-        ├── CorrectedInputError corrected frames instead of raw ones
-        ├── InterleavedError    signal and gain level in turn, as before 2017
         ├── TooFewTrainsError   too short for a standard deviation
         ├── MixedCellsError     memory cells that change from train to train
         ├── ConditionsError     runs that were not taken alike
@@ -205,16 +204,16 @@ class EmptySourceError(RunError):
     pass
 
 
+class CorrectedInputError(RunError):
+    pass
+
+
+class InterleavedError(RunError):
+    pass
+
+
 class DarkError(DataError):
     """Dark runs that give no constants."""
-
-
-class CorrectedInputError(DarkError):
-    pass
-
-
-class InterleavedError(DarkError):
-    pass
 
 
 class TooFewTrainsError(DarkError):
@@ -251,25 +250,6 @@ class EmptyDarkError(DarkError):
 
 class CorrectionError(DataError):
     pass
-
-
-class AlreadyCorrectedError(CorrectionError):
-    """
-    Frames that were corrected before.
-
-    Parameters
-    ----------
-    file : str
-        Name of the file.
-    found : str
-        What shows it.
-    """
-
-    def __init__(self, file: str, found: str) -> None:
-        self.file = file
-        super().__init__(
-            f"{file} holds corrected frames ({found}). Give the raw run, RAW-R....h5, instead."
-        )
 
 
 class OtherConditionsError(CorrectionError):

@@ -24,6 +24,7 @@ from processing.recipes.dark_characterise import dark_characterise
 from processing.recipes.dark_characterise_example import write_example
 from processing.science.calibration.bad_pixels import BadPixel, find_outliers
 from processing.science.calibration.constants_file import DarkConstants, read_constants
+from tests.makers.malformed import rename_source
 from tests.makers.tickets import a_ticket, run
 
 GAINS = ("high", "medium", "low")
@@ -239,6 +240,49 @@ def test_runs_that_do_not_belong_together_are_refused(
     assert refusal.code == code
     assert words in str(refusal)
     assert work.declared == []
+
+
+def test_a_module_in_another_gain_than_the_rest_is_named(tmp_path: Path, work: Workspace) -> None:
+    """One of sixteen would hide in the median, and its pixels end as bad ones."""
+    runs = write_runs(tmp_path, **{gain: {"modules": (0, 1, 2)} for gain in GAINS})
+    for gain, place in (("high", 1), ("medium", 0)):
+        path = next(it for it in runs[gain] if "AGIPD01" in it.name)
+        with h5py.File(path, "r+") as file:
+            image = file[f"INSTRUMENT/{AGIPD}/DET/1CH0:xtdf/image/data"]
+            image[:, 1] = LEVELS[place]
+    refusal = refusal_of(runs)
+    assert refusal.code == "dark-gain-order"
+    assert "AGIPD01 has gain levels that do not rise: 6100 ADU, 5200 ADU, 6900" in str(refusal)
+    assert "AGIPD00" not in str(refusal)
+    assert "AGIPD02" not in str(refusal)
+    assert "Name the other modules" in str(refusal)
+
+
+def test_a_jungfrau_module_in_another_gain_is_named(tmp_path: Path, work: Workspace) -> None:
+    words = [np.full((5, 1, 512, 1024), code << 14 | 900, np.uint16) for code in (0, 1, 3)]
+    runs = {}
+    for place, gain in enumerate(GAINS):
+        stuck = words[1] if gain == "low" else words[place]
+        modules = {1: words[place], 2: stuck}
+        folder = write_jungfrau_run(tmp_path / gain, modules, clock=a_clock(place))
+        runs[gain] = sorted(folder.iterdir())
+    refusal = refusal_of(runs)
+    assert refusal.code == "dark-gain-order"
+    assert "JNGFR02 has mostly the gain codes 0, 1, 1 instead of 0, 1, 3" in str(refusal)
+    assert "JNGFR01" not in str(refusal)
+
+
+def test_jungfrau_modules_are_found_by_the_names_of_before_2021(
+    tmp_path: Path, work: Workspace
+) -> None:
+    noise = np.arange(5, dtype=np.uint16).reshape(5, 1, 1, 1)
+    words = [np.full((5, 1, 512, 1024), code << 14 | 900, np.uint16) + noise for code in (0, 1, 3)]
+    runs = write_jungfrau_runs(tmp_path, words)
+    for path in (it for files in runs.values() for it in files if "JNGFR01" in it.name):
+        rename_source(path, "SPB_IRDA_JF4M/DET/JNGFR01", "SPB_IRDA_JNGFR/DET/MODULE_2")
+    found = characterise(runs, **SMALL)
+    assert found.module == "JNGFR02"
+    assert (found.offset == 902).all()
 
 
 def spoil_the_cells(path: Path, image: h5py.Group) -> None:

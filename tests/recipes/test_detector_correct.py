@@ -25,6 +25,7 @@ from processing.science.calibration.corrected_file import create_corrected
 from processing.science.calibration.correcting import Correction
 from processing.science.calibration.raw_module import read_raw_module
 from processing.science.process import Provenance
+from tests.makers.malformed import rename_source
 from tests.makers.tickets import a_ticket, bodies, run
 
 OFFSETS = (4500.0, 5200.0, 5100.0)
@@ -270,6 +271,22 @@ def test_constants_of_other_conditions_are_refused(agipd: dict[str, Any], tmp_pa
 def test_constants_of_another_detector_are_refused(agipd: dict[str, Any], tmp_path: Path) -> None:
     other = constants_of("AGIPD", "AGIPD00", tmp_path, detector="MID_DET_AGIPD1M-1")
     refused = refusal(agipd | {"constants": [other]}, tmp_path / "out")
+    assert refused.code == "corr-conditions"
+    assert "run SPB_DET_AGIPD1M-1, constants MID_DET_AGIPD1M-1" in str(refused)
+
+
+def test_constants_of_one_of_two_detectors_in_a_run_are_refused(
+    agipd: dict[str, Any], tmp_path: Path
+) -> None:
+    """Each has a module 0; the constants are those of one of them."""
+    other = raw_copy(agipd, "AGIPD00-S00000", tmp_path)
+    other = other.rename(tmp_path / "RAW-R0001-AGIPD40-S00000.h5")
+    rename_source(other, "SPB_DET_AGIPD1M-1", "MID_DET_AGIPD1M-1")
+    for path in agipd["run"]:
+        shutil.copy(path, tmp_path)
+    constants = constants_of("AGIPD", "AGIPD00", tmp_path, detector="MID_DET_AGIPD1M-1")
+    made = {"run": sorted(tmp_path.glob("RAW-*")), "constants": [constants]}
+    refused = refusal(made, tmp_path / "out")
     assert refused.code == "corr-conditions"
     assert "run SPB_DET_AGIPD1M-1, constants MID_DET_AGIPD1M-1" in str(refused)
 

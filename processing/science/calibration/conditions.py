@@ -10,7 +10,7 @@ from processing.science.calibration.raw_module import RawModule
 from processing.science.errors import CellsError, OtherConditionsError, OtherModuleError
 from processing.science.euxfel.conditions import read_conditions
 from processing.science.euxfel.modules import ModuleFrames
-from processing.science.euxfel.run import open_run
+from processing.science.euxfel.run import Run
 
 # Of measured values; others must be equal.
 WITHIN = {"bias_v": 0.05, "rate_mhz": 0.01, "integration_time_us": 0.01, "integration_time": 0.01}
@@ -20,9 +20,7 @@ FREE = {"cells", "gain_mode"}
 Conditions = Mapping[str, float | str]
 
 
-def check_conditions(
-    files: Iterable[Path], raws: Iterable[RawModule], constants: Mapping[str, Path]
-) -> None:
+def check_conditions(run: Run, raws: Iterable[RawModule], constants: Mapping[str, Path]) -> None:
     """
     Refuse constants that were taken under other conditions than the run.
 
@@ -30,8 +28,8 @@ def check_conditions(
 
     Parameters
     ----------
-    files : iterable of Path
-        All files of the run, with those of the control data.
+    run : Run
+        Open, with the files of the control data.
     raws : iterable of RawModule
         Its modules.
     constants : mapping
@@ -44,19 +42,17 @@ def check_conditions(
     OtherConditionsError
         Naming the conditions that differ; the detector is one of them.
     """
-    with open_run(list(files)) as run:
-        for raw in {raw.source.module: raw for raw in raws}.values():
-            source = raw.source
-            module = ModuleFrames(source.detector, source.module, source.name, (0,), ())
-            found = read_conditions(run, source.name.split("/")[0], module)
-            known = read_constants(constants[source.module], slice(0, 0))
-            # Kernels trust that planes have the pixels of the frames.
-            if (known.detector, known.module) != (source.detector, source.module):
-                raise OtherModuleError(
-                    constants[source.module].name, f"{known.detector} {known.module}"
-                )
-            if differing := compare(found, known.conditions):
-                raise OtherConditionsError(source.module, differing)
+    for source in {raw.source.name: raw.source for raw in raws}.values():
+        module = ModuleFrames(source.detector, source.module, source.name, (0,), ())
+        found = read_conditions(run, source.name.split("/")[0], module)
+        known = read_constants(constants[source.module], slice(0, 0))
+        # Kernels trust that planes have the pixels of the frames.
+        if (known.detector, known.module) != (source.detector, source.module):
+            raise OtherModuleError(
+                constants[source.module].name, f"{known.detector} {known.module}"
+            )
+        if differing := compare(found, known.conditions):
+            raise OtherConditionsError(source.module, differing)
 
 
 def compare(run: Conditions, constants: Conditions) -> dict[str, tuple[object, object]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import h5py
 import hdf5plugin
@@ -25,15 +25,14 @@ from processing.science.errors import (
     ShapeError,
     UnreadableFileError,
 )
+from processing.science.euxfel.detectors import PIXELS, Detector
 from processing.science.process import Provenance, write_process
 
-Detector = Literal["AGIPD", "JUNGFRAU"]
 Plane = NDArray[np.float32]
 
 STAGES = 3
 MAX_CELLS = 4096
 MAX_CONDITIONS = 100
-SHAPES: dict[Detector, tuple[int, int]] = {"AGIPD": (512, 128), "JUNGFRAU": (512, 1024)}
 
 # What a file holds: planes per cell, and those that only a detector with gain levels has.
 _PLANES = {"offset": STAGES, "noise": STAGES, "bad_pixels": STAGES}
@@ -105,7 +104,7 @@ class ConstantsFile:
             stated[name] = value
         has_levels = detector == "AGIPD"
         for name, stages in (_PLANES | _LEVELS if has_levels else _PLANES).items():
-            self._create(name, (stages, cells, *SHAPES[detector]))
+            self._create(name, (stages, cells, *PIXELS[detector]))
         axes = ["stage", "cell", "y", "x"]
         shown = _group(self._entry, "offset_map", "NXdata", signal="offset", axes=axes)
         shown["stage"] = np.arange(STAGES)
@@ -229,7 +228,7 @@ def read_constants(path: Path, cells: slice | Sequence[int] | None = None) -> Da
     with _open(path) as file:
         entry = _find(file, "entry", h5py.Group, path.name)
         detector = _text(entry.attrs.get("detector"))
-        if detector not in SHAPES:
+        if detector not in PIXELS:
             raise MissingFieldError(path.name, "detector, AGIPD or JUNGFRAU", list(entry.attrs))
         planes = _PLANES | _LEVELS if detector == "AGIPD" else _PLANES
         fields = {name: _find(entry, name, h5py.Dataset, path.name) for name in planes}
@@ -287,7 +286,7 @@ def _check_shapes(fields: Mapping[str, h5py.Dataset], detector: Detector) -> Non
     offset = fields["offset"].shape
     cells = offset[1] if len(offset) == 4 and 0 < offset[1] <= MAX_CELLS else "cells"
     for name, data in fields.items():
-        expected = ((_PLANES | _LEVELS)[name], cells, *SHAPES[detector])
+        expected = ((_PLANES | _LEVELS)[name], cells, *PIXELS[detector])
         if data.shape != expected:
             raise ShapeError(f"{name} of the dark constants", expected=expected, found=data.shape)
 

@@ -17,17 +17,13 @@ import numpy as np
 
 from processing.science.calibration.correcting import Correction
 from processing.science.calibration.packing import Packed
-from processing.science.calibration.raw_module import RawModule
+from processing.science.calibration.raw_module import CARRIED, RawModule
 from processing.science.compressing import FILTER
+from processing.science.euxfel.detectors import FRAMES
 from processing.science.kernels.limits import LARGEST, NOTHING
 from processing.science.process import Provenance, write_process
 
-_LISTS = ("dataSourceId", "deviceId", "root")
-_IDS = {
-    "AGIPD": ("trainId", "pulseId", "cellId"),
-    "JUNGFRAU": ("trainId", "memoryCell", "frameNumber", "timestamp"),
-}
-_FIELDS = {"AGIPD": "data", "JUNGFRAU": "adc"}
+_LISTS = ("dataSourceId", "deviceId", "root", "dataSources")
 
 
 def corrected_name(raw: Path) -> str:
@@ -89,7 +85,7 @@ class CorrectedFile:
         shape = (raw.rows, *cells, *raw.source.shape)
         step = correction.quantise
         self._signal = self._create(
-            _FIELDS[raw.source.detector], shape, chunk, "f4" if step is None else "i2"
+            FRAMES[raw.source.detector], shape, chunk, "f4" if step is None else "i2"
         )
         self._signal.attrs.update({"units": correction.scaling.unit, "long_name": "signal"})
         if step is not None:
@@ -176,7 +172,7 @@ def _write_metadata(file: h5py.File, original: h5py.File, raw: RawModule) -> Non
     for name, member in original["METADATA"].items():
         if isinstance(member, h5py.Dataset) and name not in _LISTS:
             original.copy(member, metadata, name)
-    is_old = "dataSources" not in original["METADATA"]
+    is_old = not isinstance(original["METADATA"].get("dataSources"), h5py.Group)
     place: Any = metadata if is_old else metadata.create_group("dataSources")
     names = [corrected_source(raw.source.name), raw.source.name]
     devices = [f"{name}/{raw.source.group}" for name in names]
@@ -199,7 +195,7 @@ def _write_index(file: h5py.File, original: h5py.File, raw: RawModule) -> h5py.G
     index[f"{source}/{group}/count"] = raw.count
     made = file.create_group(f"INSTRUMENT/{source}/{group}")
     before = original[f"INSTRUMENT/{raw.source.name}/{group}"]
-    for name in _IDS[raw.source.detector]:
+    for name in CARRIED[raw.source.detector]:
         if name in before:
             values = before[name][: raw.rows]
             made[name] = values.reshape(-1) if raw.source.detector == "AGIPD" else values

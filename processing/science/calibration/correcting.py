@@ -19,14 +19,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from processing.science.calibration.constants_file import Detector
 from processing.science.calibration.planes import Planes, Scaling, read_planes
-from processing.science.calibration.raw_module import (
-    PIXELS,
-    RawModule,
-    Source,
-    read_frames,
-)
+from processing.science.calibration.raw_module import RawModule, Source, read_frames
+from processing.science.euxfel.detectors import PIXELS, Detector
 
 TASK_BYTES = 2**26  # of corrected signals
 PLANES_BYTES = 2**28  # of constants

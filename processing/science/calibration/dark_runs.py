@@ -22,12 +22,14 @@ from processing.science.errors import (
     TooFewTrainsError,
 )
 from processing.science.euxfel.conditions import read_conditions
-from processing.science.euxfel.modules import GAIN_BIT, ModuleFrames, Words, find_modules
+from processing.science.euxfel.detectors import GAIN_BIT
+from processing.science.euxfel.modules import ModuleFrames, Words, find_modules
 from processing.science.euxfel.run import open_run
 
 GAINS = ("high", "medium", "low")
 CLOSE = 0.02  # a voltage is measured, and never the same twice
 _PROBED_BYTES = 2**22  # of each module, to see in which gain a run was taken
+_TOLD = 4  # modules of a refusal
 _FORCED = "gain_mode"  # the one thing in which the runs differ on purpose
 
 
@@ -182,30 +184,35 @@ def check_gains(
     Raises
     ------
     GainOrderError
-        If AGIPD's gain levels do not rise from high to low, or most pixels of JUNGFRAU bear
-        another code.
+        Naming the modules whose gain levels do not rise from high to low (AGIPD), or of which
+        most pixels bear another code (JUNGFRAU).
     """
-    if runs[0].modules[modules[0]].kind == "AGIPD":
-        levels = [
-            float(np.median([np.median(_probe(run.modules[name])[:, :, 1]) for name in modules]))
-            for run in runs
-        ]
-        if not levels[0] < levels[1] < levels[2]:
-            told = ", ".join(f"{run.label} {it:g}" for run, it in zip(runs, levels, strict=True))
-            raise GainOrderError(
-                f"The gain levels in ADU do not rise: {told}. Exchange the runs: high gain has "
-                "the lowest level, low gain the highest."
-            )
-        return
-    for run, code in zip(runs, codes, strict=True):
-        seen = np.zeros(4, np.int64)
-        for name in modules:
-            seen += np.bincount((_probe(run.modules[name]) >> GAIN_BIT).ravel(), minlength=4)
-        if 2 * seen[code] < seen.sum():
-            raise GainOrderError(
-                f"Most pixels of {run.label} have the gain code {int(seen.argmax())}, expected "
-                f"{code}. Exchange the runs, or force the gain and take them again."
-            )
+    told = {name: _tell_gains([run.modules[name] for run in runs], codes) for name in modules}
+    if wrong := {name: it for name, it in told.items() if it}:
+        listed = "; ".join(f"{name} {it}" for name, it in list(wrong.items())[:_TOLD])
+        listed += f"; and {len(wrong) - _TOLD} more" if len(wrong) > _TOLD else ""
+        labels = ", ".join(run.label for run in runs)
+        advice = (
+            "Exchange the runs, or force the gain and take them again."
+            if len(wrong) == len(modules)
+            else "Name the other modules as modules, or take the darks again."
+        )
+        raise GainOrderError(f"Not all is in the gain of its run ({labels}): {listed}. {advice}")
+
+
+def _tell_gains(module: Sequence[ModuleFrames], codes: tuple[int, int, int]) -> str:
+    """Tell what is wrong with the gains of a module in the three runs; nothing if all is well."""
+    probes = [_probe(frames) for frames in module]
+    if module[0].kind == "AGIPD":
+        levels = [float(np.median(probe[:, :, 1])) for probe in probes]
+        if levels[0] < levels[1] < levels[2]:
+            return ""
+        return "has gain levels that do not rise: " + ", ".join(f"{it:g} ADU" for it in levels)
+    seen = [np.bincount((probe >> GAIN_BIT).ravel(), minlength=4) for probe in probes]
+    if all(2 * it[code] >= it.sum() for it, code in zip(seen, codes, strict=True)):
+        return ""
+    found = ", ".join(str(it.argmax()) for it in seen)
+    return f"has mostly the gain codes {found} instead of {', '.join(map(str, codes))}"
 
 
 def _probe(module: ModuleFrames) -> Words:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from processing.science.calibration.bad_pixels import ASICS, BadPixel, Limits, find_outliers
 from processing.science.calibration.constants_file import STAGES, DarkConstants
-from processing.science.euxfel.modules import GAIN_BIT, PLANES, SHAPES, Kind, ModuleFrames, Words
+from processing.science.euxfel.detectors import GAIN_BIT, PIXELS, PLANES, Detector
+from processing.science.euxfel.modules import ModuleFrames, Words
 
 Statistic = Literal["median", "mean"]
 Plane = NDArray[np.float32]
@@ -176,13 +177,13 @@ def characterise(
     )
 
 
-def _flips(kind: Kind, choices: DarkChoices) -> list[int]:
+def _flips(kind: Detector, choices: DarkChoices) -> list[int]:
     if kind == "AGIPD":
         return [0] * STAGES
     return [code << GAIN_BIT for code in choices.gain_codes]
 
 
-def limit_of(kind: Kind) -> int:
+def limit_of(kind: Detector) -> int:
     """Return the first number that is no signal: AGIPD fills 16 bits, JUNGFRAU 14."""
     return 2**16 if kind == "AGIPD" else 2**GAIN_BIT
 
@@ -190,10 +191,10 @@ def limit_of(kind: Kind) -> int:
 def _stage(run: ModuleFrames, places: slice, flip: int, choices: DarkChoices) -> Stage:
     """Read one run once: sums of all trains, samples of some."""
     wide, planes = places.stop - places.start, PLANES[run.kind]
-    shape = (wide, planes, *SHAPES[run.kind])
+    shape = (wide, planes, *PIXELS[run.kind])
     moments = Moments.of_nothing(int(np.prod(shape)))
     chosen = _spread(run.n_trains) if choices.offset == "median" else np.empty(0, np.int64)
-    samples = np.empty((len(chosen), wide, *SHAPES[run.kind]), np.uint16)
+    samples = np.empty((len(chosen), wide, *PIXELS[run.kind]), np.uint16)
     for first, block in run.blocks(places):
         moments.take(block.reshape(len(block), -1), flip, limit_of(run.kind))
         low, high = np.searchsorted(chosen, [first, first + len(block)])
@@ -233,7 +234,7 @@ def _medians(samples: Words, flip: int, limit: int) -> Plane:
     return medians.reshape(shape)
 
 
-def _flag(kind: Kind, stage: Stage, choices: DarkChoices) -> NDArray[np.uint32]:
+def _flag(kind: Detector, stage: Stage, choices: DarkChoices) -> NDArray[np.uint32]:
     """Set the bits of one gain: of each cell by itself, and each ASIC."""
     bad = np.zeros(stage.offset.shape, np.uint32)
 

@@ -5,32 +5,39 @@ Frames are numbered as they lie in the file: AGIPD has one after the other, JUNG
 per train as it has memory cells in use. What belongs to a frame is found by that number.
 """
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import h5py
-import hdf5plugin  # noqa: F401  importing it registers the filters that detectors write with
 import numpy as np
 from numpy.typing import NDArray
 
-from processing.science.calibration.constants_file import Detector
 from processing.science.errors import (
-    AlreadyCorrectedError,
-    MissingFieldError,
+    CorrectionError,
+    NotARunError,
+    RunIndexError,
     ShapeError,
     UnreadableFileError,
 )
-
-AGIPD_SOURCE = re.compile(r"(?P<detector>[^/]+_AGIPD[^/]*)/(?P<kind>DET|CORR)/(?P<number>\d+)CH0:")
-JUNGFRAU_SOURCE = re.compile(
-    r"(?P<detector>[^/]+)/(?P<kind>DET|CORR)/(?P<name>JNGFR|MODULE_|RECEIVER-)(?P<number>\d+):"
+from processing.science.euxfel.detectors import GROUPS, PIXELS, Detector
+from processing.science.euxfel.module_files import (
+    ModuleFile,
+    find_field,
+    find_sources,
+    read_module_file,
+    read_numbers,
 )
-NAME = re.compile(r"^(?P<kind>RAW|CORR)-R(?P<run>\d+)-(?P<aggregator>\w+)-S(?P<sequence>\d+)\.h5$")
-_IDS = ("pulseId", "cellId")
-PIXELS: dict[Detector, tuple[int, int]] = {"AGIPD": (512, 128), "JUNGFRAU": (512, 1024)}
+from processing.science.euxfel.run import Run, open_run
+from processing.science.euxfel.soundness import refusing_malformed
+
+MAX_CELLS = 2**16
+# What a corrected file takes over of each row.
+CARRIED: dict[Detector, Sequence[str]] = {
+    "AGIPD": ("trainId", "pulseId", "cellId"),
+    "JUNGFRAU": ("trainId", "memoryCell", "frameNumber", "timestamp"),
+}
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ class Source:
     @property
     def group(self) -> str:
         """Group of the source that holds the images."""
-        return "image" if self.detector == "AGIPD" else "data"
+        return GROUPS[self.detector]
 
 
 @dataclass(frozen=True)
@@ -109,10 +116,49 @@ class RawModule:
         return self.n_frames // self.source.cells_per_row
 
 
-def is_module_file(name: str) -> bool:
-    """Tell from its name whether a file of a run holds frames of a detector module."""
-    found = NAME.match(name)
-    return found is not None and re.match(r"(AGIPD|JNGFR)\d+$", found["aggregator"]) is not None
+def read_raw_modules(run: Run) -> list[RawModule]:
+    """
+    Read what the raw files of the modules of a run hold, without their frames.
+
+    Parameters
+    ----------
+    run : Run
+        Open.
+
+    Returns
+    -------
+    list of RawModule
+        One for each file, in the order of their names.
+
+    Raises
+    ------
+    NotARunError
+        If there is no module.
+    RunError, ShapeError
+        If frames are not raw, or not those of the detector.
+    CorrectionError
+        If a file holds several modules: a corrected one has one.
+    """
+    sources = find_sources(run)
+    raws = []
+    for access in run.accesses:
+        here = sorted(sources.keys() & access.instrument_sources)
+        file = Path(access.filename).name
+        if len(here) > 1:
+            raise CorrectionError(
+                f"{file} holds {len(here)} modules ({', '.join(here[:5])}). Files of one module "
+                "each are corrected: ask the facility for the run in this layout."
+            )
+        for source in here:
+            with refusing_malformed(file):
+                raws.append(_take(read_module_file(access, source, sources[source])))
+    if not raws:
+        there = ", ".join(run.instrument_sources[:20]) or "none"
+        raise NotARunError(
+            f"{run.name} has no module of an AGIPD or JUNGFRAU. Its sources: {there}. "
+            "Choose the raw run of such a detector."
+        )
+    return raws
 
 
 def read_raw_module(path: Path) -> RawModule:
@@ -131,37 +177,11 @@ def read_raw_module(path: Path) -> RawModule:
 
     Raises
     ------
-    UnreadableFileError
-        If it is not HDF5.
-    AlreadyCorrectedError
-        If its frames are corrected.
-    MissingFieldError
-        If it has no module, or not what belongs to it.
-    ShapeError
-        If frames are not those of the detector.
+    DataError
+        As ``open_run`` and ``read_raw_modules`` do.
     """
-    try:
-        file = h5py.File(path, "r", locking=False)
-    except OSError as error:
-        raise UnreadableFileError(path.name, "it is not HDF5, or cut short.") from error
-    with file:
-        detector, module, source = _find_source(file, path.name)
-        found = Source(path, detector, module, source)
-        index = _find(file, f"INDEX/{source}/{found.group}", path.name)
-        first, count = _read_index(index, path.name)
-        data = _find(file, f"INSTRUMENT/{source}/{found.group}", path.name)
-        rows, most = int((first + count).max(initial=0)), int(count.max(initial=0))
-        if detector == "AGIPD":
-            _check_agipd(data, rows, path.name)
-            pulses, cells = (_read_ids(data, key, rows, 1, path.name)[:, 0] for key in _IDS)
-            found = replace(found, frames_per_train=max(1, most))
-        else:
-            cells = _check_jungfrau(data, rows, path.name)
-            wide = cells.shape[1]
-            has_codes = "gain" in data and data["gain"].shape == data["adc"].shape
-            found = replace(found, cells_per_row=wide, frames_per_train=wide, has_codes=has_codes)
-            pulses = cells = cells.reshape(-1)
-        return RawModule(found, first, count, pulses.astype(np.uint64), cells.astype(np.uint16))
+    with open_run([path]) as run:
+        return read_raw_modules(run)[0]
 
 
 def read_frames(
@@ -253,72 +273,27 @@ def find_runs(frames: NDArray[np.int64], cells_per_row: int) -> Iterator[tuple[i
             yield int(part[0]), int(part[-1]) + 1
 
 
-def _find_source(file: h5py.File, name: str) -> tuple[Detector, str, str]:
-    sources = [
-        f"{domain}/{kind}/{device}"
-        for domain, kinds in file.get("INSTRUMENT", {}).items()
-        for kind, devices in kinds.items()
-        for device in devices
-    ]
-    for source in sources:
-        agipd, jungfrau = AGIPD_SOURCE.match(source), JUNGFRAU_SOURCE.match(source)
-        found = agipd or jungfrau
-        if found is None:
-            continue
-        if found["kind"] == "CORR":
-            raise AlreadyCorrectedError(name, source)
-        detector: Detector = "AGIPD" if agipd else "JUNGFRAU"
-        short = "AGIPD" if agipd else "JNGFR"
-        return detector, f"{short}{int(found['number']):02d}", source
-    raise MissingFieldError(name, "module of an AGIPD or JUNGFRAU", sources)
+def _take(file: ModuleFile) -> RawModule:
+    """Count frames as they lie in the file."""
+    kind, (rows, wide), name = file.name.kind, file.cells.shape, file.path.name
+    for carried in CARRIED[kind]:
+        _check_carried(file, carried, rows)
+    most = wide if kind == "JUNGFRAU" else max(1, int(file.count.max(initial=0)))
+    source = Source(file.path, kind, file.name.module, file.source, wide, most, file.has_codes)
+    cells = pulses = file.cells.reshape(-1)
+    if np.any(cells >= MAX_CELLS):
+        raise RunIndexError(f"{name} numbers a memory cell {cells.max()}. Ask for the run anew.")
+    if kind == "AGIPD":
+        pulses = read_numbers(file.group, "pulseId", (rows, wide), name)[:, 0]
+    first, count = (it.astype(np.uint64) for it in (file.first, file.count))
+    return RawModule(source, first, count, pulses.astype(np.uint64), cells.astype(np.uint16))
 
 
-def _find(file: h5py.File, path: str, name: str) -> Any:
-    if path not in file:
-        parent = path.rsplit("/", 1)[0]
-        raise MissingFieldError(name, path, sorted(file.get(parent, {})))
-    return file[path]
-
-
-def _check_agipd(image: h5py.Group, rows: int, name: str) -> None:
-    data = _find(image, "data", name)
-    if data.ndim == 3:
-        raise AlreadyCorrectedError(name, data.name)
-    _check(data, (rows, 2, *PIXELS["AGIPD"]))
-
-
-def _check_jungfrau(group: h5py.Group, rows: int, name: str) -> NDArray[Any]:
-    adc = _find(group, "adc", name)
-    if adc.dtype.kind == "f" or "mask" in group:
-        raise AlreadyCorrectedError(name, adc.name)
-    wide = adc.shape[1] if adc.ndim > 1 else 1
-    _check(adc, (rows, wide, *PIXELS["JUNGFRAU"]))
-    return _read_ids(group, "memoryCell", rows, wide, name)
-
-
-def _read_index(index: h5py.Group, name: str) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Read first rows and how many; before 2017 the last row stood in place of their number."""
-    first = np.asarray(_find(index, "first", name)[()], np.uint64)
-    if "count" in index or "last" not in index:
-        return first, np.asarray(_find(index, "count", name)[()], np.uint64)
-    last, status = (np.asarray(_find(index, it, name)[()], np.uint64) for it in ("last", "status"))
-    return first, np.where(status > 0, last - first + np.uint64(1), np.uint64(0))
-
-
-def _read_ids(group: h5py.Group, key: str, rows: int, wide: int, name: str) -> NDArray[Any]:
-    """Read the numbers of frames as (rows, wide), if there is one for each."""
-    data = _find(group, key, name)
-    if data.ndim == 0 or len(data) < rows or data.size != len(data) * wide:
-        raise ShapeError(data.name, expected=(rows, wide), found=data.shape)
-    return np.asarray(data[:rows]).reshape(rows, wide)
-
-
-def _check(data: h5py.Dataset, expected: tuple[int, ...]) -> None:
-    fits = data.ndim == len(expected) and data.shape[1:] == expected[1:]
-    if (
-        not fits
-        or data.shape[0] < expected[0]
-        or data.dtype.kind != "u"
-        or data.dtype.itemsize != 2
-    ):
-        raise ShapeError(f"{data.name} of 16-bit numbers", expected=expected, found=data.shape)
+def _check_carried(file: ModuleFile, name: str, rows: int) -> None:
+    """See that each row has what a corrected file takes over; an AGIPD has one of each."""
+    if name not in file.group:
+        return
+    found = find_field(file.group, name, file.path.name).shape
+    is_one = file.name.kind == "JUNGFRAU" or set(found[1:]) <= {1}
+    if not found or found[0] < rows or not is_one:
+        raise ShapeError(f"{name} in {file.path.name}", expected=(rows, 1), found=found)

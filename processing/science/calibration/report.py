@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processing.science.calibration.planes import Unit
-from processing.science.calibration.raw_module import PIXELS
 from processing.science.calibration.tally import STAGES, Tally, histogram_centres
+from processing.science.euxfel.detectors import PIXELS
 from processing.science.pictures import draw_map
 
 COLOURS = ("#440154", "#21918c", "#e69f00")  # high, medium, low; told apart by the colour-blind

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from processing.science.calibration.constants_file import Detector
 from processing.science.calibration.correcting import (
     CommonMode,
     Correction,
@@ -11,6 +10,7 @@ from processing.science.calibration.correcting import (
     finish,
 )
 from processing.science.calibration.planes import Planes
+from processing.science.euxfel.detectors import Detector
 
 
 def warm_kernels() -> None:

@@ -2,11 +2,12 @@
 
 import math
 
-from processing.science.euxfel.modules import Kind, ModuleFrames
+from processing.science.euxfel.detectors import Detector
+from processing.science.euxfel.modules import ModuleFrames
 from processing.science.euxfel.run import Run
 
 # Condition to the key that states it, and the factor to the unit in the name.
-_SLOW: dict[Kind, dict[str, tuple[str, float]]] = {
+_SLOW: dict[Detector, dict[str, tuple[str, float]]] = {
     "AGIPD": {
         "rate_mhz": ("bunchStructure.repetitionRate", 1.0),
         "bias_v": ("channels.U0.measurementSenseVoltage", 1.0),
@@ -19,7 +20,7 @@ _SLOW: dict[Kind, dict[str, tuple[str, float]]] = {
         "integration_time_us": ("exposureTime", 1e6),
     },
 }
-_WORDS: dict[Kind, dict[str, str]] = {
+_WORDS: dict[Detector, dict[str, str]] = {
     "AGIPD": {},
     "JUNGFRAU": {"gain_setting": "settings", "gain_mode": "gainMode"},
 }

@@ -7,12 +7,12 @@ reads frames takes the files from ``Run.accesses`` and goes on with h5py.
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from processing.science.errors import (
@@ -24,9 +24,9 @@ from processing.science.errors import (
     RunIndexError,
     UnreadableFileError,
 )
+from processing.science.euxfel.soundness import BROKEN, refuse_foreign, refusing_malformed
 
 _NAME = re.compile(r"(RAW|CORR)-R(\d+)-([A-Z]+\d*)-S(\d+)\.h5")
-_BROKEN = (OSError, KeyError, ValueError, IndexError, TypeError, AttributeError)
 _SHOWN = 5
 
 
@@ -38,19 +38,23 @@ class Run:
     ----------
     name : str
         "RAW-R0149".
+    proposal : str
+        Its number; empty where the files do not state it.
     accesses : list
         EXtra-data's ``FileAccess`` of each file, in the order of their names.
     warnings : list of str
         What is odd, but does no harm.
     """
 
-    def __init__(self, name: str, accesses: list[Any], warnings: list[str]) -> None:
+    def __init__(self, name: str, proposal: str, accesses: list[Any], warnings: list[str]) -> None:
         from extra_data import DataCollection  # noqa: PLC0415 - it takes a second to import
 
         self.name = name
+        self.proposal = proposal
         self.accesses = accesses
         self.warnings = warnings
-        self._data = DataCollection(accesses, is_single_run=True)
+        with refusing_malformed(name):
+            self._data = DataCollection(accesses, is_single_run=True)
 
     @property
     def is_raw(self) -> bool:
@@ -64,19 +68,16 @@ class Run:
     def instrument_sources(self) -> list[str]:
         return sorted(self._data.instrument_sources)
 
-    @cached_property
-    def proposal(self) -> str:
-        """Number of the proposal; empty where the files do not state it."""
-        return _only("proposalNumber", self.accesses)
-
     @property
     def start(self) -> datetime | None:
         """Time of the first train in UTC, or that of the first file; None if none states it."""
-        stamps = self._data.train_timestamps()
-        known = stamps[~np.isnat(stamps)]
-        if len(known):
-            return datetime.fromtimestamp(int(known.min().astype("M8[us]").astype(int)) / 1e6, UTC)
-        text = str(self._data.run_metadata().get("creationDate", ""))
+        with refusing_malformed(self.name):
+            stamps = self._data.train_timestamps()
+            known = stamps[~np.isnat(stamps)]
+            if len(known):
+                first = int(known.min().astype("M8[us]").astype(int))
+                return datetime.fromtimestamp(first / 1e6, UTC)
+            text = str(self._data.run_metadata().get("creationDate", ""))
         try:
             return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         except ValueError:
@@ -110,7 +111,12 @@ class Run:
 
     def typical(self, source: str, key: str) -> float | None:
         """Return the median of a slow number through the run, its first one if it is a list."""
-        values = np.asarray(self._data[source, f"{key}.value"].ndarray(), np.float64)
+        try:
+            values = np.asarray(self._data[source, f"{key}.value"].ndarray(), np.float64)
+        except OSError as error:
+            raise UnreadableFileError(self.name, f"{key} of {source} is damaged.") from error
+        except BROKEN:  # words, or nothing that could have a median
+            return None
         if values.size == 0:
             return None
         return float(np.median(values.reshape(len(values), -1)[:, 0]))
@@ -119,7 +125,7 @@ class Run:
         """Return a word that was noted when the run began."""
         try:
             value = self._data.get_run_value(source, key)
-        except _BROKEN:
+        except (OSError, *BROKEN):
             return None
         return value if isinstance(value, str) else None
 
@@ -145,6 +151,8 @@ def open_run(files: Sequence[Path]) -> Iterator[Run]:
         A subclass of it: no run, empty, several runs, a faulty index.
     UnreadableFileError
         If a file is not HDF5.
+    ForeignFileError
+        If bytes of it lie in another file.
     """
     named = sorted((match[0], path) for path in files if (match := _NAME.fullmatch(path.name)))
     if not named:
@@ -155,33 +163,28 @@ def open_run(files: Sequence[Path]) -> Iterator[Run]:
     heads = sorted({"-".join(name.split("-")[:2]) for name, _ in named})
     if len(heads) > 1:
         raise MixedRunError(f"The files are of {', '.join(heads)}. Choose the files of one run.")
-    accesses: list[Any] = []
-    try:
-        accesses.extend(_open_file(path) for _, path in named)
+    with ExitStack() as stack:
+        accesses = [_open_file(path, stack) for _, path in named]
         if not any(len(access.train_ids) for access in accesses):
             raise EmptyRunError(f"{heads[0]} holds no train. Was the data acquisition running?")
-        for what in ("runNumber", "proposalNumber"):
-            _only(what, accesses)
-        yield Run(heads[0], accesses, _gaps([name for name, _ in named]))
-    finally:
-        for access in accesses:
-            access.close()
+        stated = [_metadata(access) for access in accesses]
+        _only("runNumber", stated)
+        proposal = _only("proposalNumber", stated)
+        yield Run(heads[0], proposal, accesses, _gaps([name for name, _ in named]))
 
 
-def _open_file(path: Path) -> Any:
-    from extra_data.exceptions import FileStructureError  # noqa: PLC0415 - a second to import
-    from extra_data.file_access import FileAccess  # noqa: PLC0415 - as above
+def _open_file(path: Path, stack: ExitStack) -> Any:
+    from extra_data.file_access import FileAccess  # noqa: PLC0415 - a second to import
     from extra_data.validation import FileValidator  # noqa: PLC0415 - as above
 
-    try:
+    with refusing_malformed(path.name):
+        with h5py.File(path, "r") as file:  # as EXtra-data opens it: HDF5 wants all alike
+            refuse_foreign(file)
         access = FileAccess(path)
-        problems = FileValidator(access).run_checks()
-    except OSError as error:
-        raise UnreadableFileError(path.name, "it is not HDF5, or cut short.") from error
-    except (FileStructureError, *_BROKEN) as error:
-        raise RunIndexError(f"{path.name} has no index that can be read ({error}).") from error
+        stack.callback(_close, access)
+        with np.errstate(all="ignore"):  # of an index that is none
+            problems = FileValidator(access).run_checks()
     if problems:
-        access.close()
         told = "; ".join(f"{it['msg']} ({it.get('dataset', '')})" for it in problems[:_SHOWN])
         raise RunIndexError(
             f"{path.name} has a faulty index: {told}. Ask the facility to write it again."
@@ -189,15 +192,31 @@ def _open_file(path: Path) -> Any:
     return access
 
 
-def _only(what: str, accesses: list[Any]) -> str:
+def _close(access: Any) -> None:
+    """Close and forget a file even where an error holds it: it may be mended and come again."""
+    from extra_data.file_access import file_access_registry  # noqa: PLC0415 - as above
+
+    file = access.file
+    access.close()
+    file.close()
+    file_access_registry.pop(access.filename, None)
+
+
+def _only(what: str, stated: list[dict[str, Any]]) -> str:
     """Return the number that all files state, as far as they do."""
-    found = sorted({str(it.metadata().get(what, "")) for it in accesses} - {""})
+    found = sorted({str(it.get(what, "")) for it in stated} - {""})
     if len(found) > 1:
         raise MixedRunError(
             f"The files state several numbers as {what}: {', '.join(found[:_SHOWN])}. "
             "Choose the files of one run."
         )
     return found[0] if found else ""
+
+
+def _metadata(access: Any) -> dict[str, Any]:
+    with refusing_malformed(Path(access.filename).name):
+        told: dict[str, Any] = access.metadata()
+        return told
 
 
 def _gaps(names: list[str]) -> list[str]:
