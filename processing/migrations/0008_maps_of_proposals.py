@@ -25,7 +25,7 @@ SELECT -map.id, guard.proposal_id, map.id, map.start_time, NULL, run.id
   JOIN catalogue_dataset AS map ON map.id = guard.dataset_id
   JOIN catalogue_generated AS made ON made.dataset_id = map.id
   JOIN processing_processingrun AS run ON run.activity_id = made.activity_id
- WHERE map.content IN ('xrd-map', 'map-composite') AND run.state = 'succeeded'
+ WHERE map.content IN ('xrd-map', 'map-composite')
    -- What a rule has asked for, and has replaced since, is a matter of its product.
    AND run.rule_id IS NULL
    AND NOT EXISTS (SELECT FROM processing_product AS kept WHERE kept.processing_run_id = run.id)
