@@ -322,3 +322,14 @@ def test_one_statement_finds_those_of_rules_and_those_by_hand(
     assert len(many) == len(few)
     rows = [sql for sql in many if "processing_proposalmap" in sql and "COUNT(" not in sql]
     assert len(rows) == 1
+
+
+def test_where_there_is_no_map_the_page_says_how_one_comes_to_be(
+    client_of: ClientOf, world: World, geometry: Dataset
+) -> None:
+    a_scan(world, 1)
+    answer = client_of("ines").get(address(world))
+    assert answer.status_code == 200
+    assert "A map can also be made by hand, from the page of a scan." in text_of(answer)
+    make_map(world, Dataset.objects.get(title="Scan 1"), geometry)
+    assert "can also be made by hand" not in text_of(client_of("ines").get(address(world)))
