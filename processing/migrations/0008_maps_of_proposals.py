@@ -33,7 +33,7 @@ SELECT -map.id, guard.proposal_id, map.id, map.start_time, NULL, run.id
 DROP = "DROP VIEW processing_proposalmap"
 
 
-def to(model: str, **options: bool) -> models.ForeignKey:
+def to(model, **options):
     return models.ForeignKey(
         on_delete=django.db.models.deletion.DO_NOTHING, related_name="+", to=model, **options
     )
