@@ -17,9 +17,9 @@ def visible_processing_runs(person: Person) -> QuerySet[ProcessingRun]:
 
     Logs and plots tell of the data, so it is not enough to see the pages of the inputs.
     """
-    hidden = RunInput.objects.filter(processing_run=OuterRef("pk")).exclude(
-        dataset__in=cleared_datasets(person)
-    )
+    # Asked input by input: "not in" would judge all datasets that there are.
+    cleared = cleared_datasets(person).filter(pk=OuterRef("dataset"))
+    hidden = RunInput.objects.filter(~Exists(cleared), processing_run=OuterRef("pk"))
     runs = ProcessingRun.objects.filter(~Exists(hidden))
     return runs.select_related("recipe", "requested_by", "rule", "activity")
 

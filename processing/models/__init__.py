@@ -4,6 +4,7 @@ from processing.models.archive import ArchiveCopy
 from processing.models.configuration import Configuration
 from processing.models.evidence import Replay, Statement
 from processing.models.product import Product, ProductRule
+from processing.models.proposal_map import ProposalMap
 from processing.models.recipe import Recipe
 from processing.models.run import Interest, LogEntry, ProcessingRun, RunInput
 
@@ -15,6 +16,7 @@ __all__ = [
     "ProcessingRun",
     "Product",
     "ProductRule",
+    "ProposalMap",
     "Recipe",
     "Replay",
     "RunInput",

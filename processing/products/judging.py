@@ -15,6 +15,8 @@ Condition = Product.Condition
 Keep = ProductRule.Keep
 State = ProcessingRun.State
 
+BY_HAND = "by-hand"  # of a result that no rule keeps, where nothing else is to be said
+
 _COMPATIBLE = frozenset({"input", "constant", "parameters"})
 
 _WORDS = {
@@ -118,6 +120,33 @@ def _tell_failure(facts: Facts) -> str:
 def tell_differences(reasons: Collection[str]) -> str:
     """Say what makes a product stale, without a full stop."""
     return " and ".join(_WORDS[reason] for reason in _WORDS if reason in reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class Unkept:
+    """What is known of a result that no rule keeps, as far as the reader may know it."""
+
+    is_by_hand: bool = True  # else nobody knows any more who, or which rule, asked for it
+    by: str = ""  # who has launched it; "" to whom the run is hidden
+    is_retracted: bool = False
+    is_input_gone: bool = False
+    has_newer_recipe: bool = False
+
+
+def judge_unkept(facts: Unkept) -> Verdict:
+    """Say in which condition a result is that no rule keeps."""
+    who = f"{facts.by} made it by hand" if facts.by else "It was made by hand"
+    if not facts.is_by_hand:
+        who = "Its rule, or who asked for it, is gone"
+    if facts.is_retracted:
+        return Verdict(Condition.RETRACTED, detail=f"{who}. It was taken back.")
+    if facts.is_input_gone:
+        return Verdict(Condition.STALE, ("input",), f"{who}. An input was taken back since.")
+    if facts.has_newer_recipe:
+        return Verdict(Condition.STALE, ("recipe",), f"{who}. Its recipe has a newer version.")
+    if facts.is_by_hand:
+        return Verdict(BY_HAND, detail=f"{who}: no rule keeps it up to date.")
+    return Verdict(Condition.ORPHANED, detail=f"{who}: the result stays as it is.")
 
 
 def differing(recorded: str, desired: str, constants: Collection[str]) -> tuple[str, ...]:

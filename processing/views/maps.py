@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from catalogue.views.replies import personal
 from processing.forms.parameters import write_value
-from processing.products.maps import find_proposal, select_maps, tell_maps
+from processing.products.maps import ORDER, find_proposal, select_maps, tell_maps
 
 MAPS_PER_PAGE = 100
 
@@ -18,9 +18,9 @@ MAPS_PER_PAGE = 100
 @require_safe
 @personal
 def show_maps(request: HttpRequest, proposal: str) -> HttpResponse:
-    """List the maps that rules want of a proposal's data."""
+    """List the maps of a proposal's data: those that rules want, and those made by hand."""
     found = find_proposal(request.user, proposal)
-    shown = select_maps(request.user, found).order_by("subject__start_time", "subject", "rule")
+    shown = select_maps(request.user, found).order_by(*ORDER)
     page = Paginator(shown, MAPS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "proposal": found,
