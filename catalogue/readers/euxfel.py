@@ -26,7 +26,11 @@ TRAIN = timedelta(seconds=0.1)  # ten trains a second
 INSTRUMENTS = ("SPB", "FXE", "SQS", "SCS", "MID", "HED", "SXP")
 
 _NAME = re.compile(r"(RAW|CORR)-R(\d+)-([A-Z]+\d*)-S(\d+)\.h5")
-_DETECTOR = re.compile(r"(.+)/DET/(?:\d+CH0:xtdf|JNGFR\d+:daqOutput)")
+# Modules of a JUNGFRAU were called MODULE_1 or RECEIVER-1 before 2021, as those of others are.
+_DETECTOR = re.compile(
+    r".+/DET/(?:\d+CH0:xtdf|JNGFR\d+:daqOutput)"
+    r"|[^/]*(?:JNGFR|JF|JUNGF)[^/]*/DET/(?:MODULE_|RECEIVER-)\d+:daqOutput"
+)
 # What product rules compare of a run and of the constants for it.
 _STATED = {
     "detector.bias_voltage": (("channels/U0/measurementSenseVoltage", "vHighVoltage"), "V"),

@@ -26,6 +26,7 @@ from demo.makers.detectors import write_agipd_run, write_jungfrau_run
 from demo.makers.euxfel import FIRST_TRAIN, write_euxfel_run
 from tests.catalogue.children import readers_at_work
 from tests.makers import hostile
+from tests.makers.malformed import rename_source
 from tests.makers.nexus import write_nexus_scan
 
 
@@ -367,6 +368,14 @@ def test_a_jungfrau_run_tells_its_settings_too(folder: Path) -> None:
     assert known["detector.memory_cells"] == (3, None)
     assert known["detector.bias_voltage"] == (180, "V")
     assert known["detector.integration_time"] == (pytest.approx(1e-5), "s")
+
+
+def test_a_jungfrau_of_before_2021_is_known_by_its_name(folder: Path) -> None:
+    words = {1: np.zeros((2, 1, 512, 1024), np.uint16)}
+    run = write_jungfrau_run(folder / "r1", words)
+    for path in run.glob("*-JNGFR0*"):
+        rename_source(path, "SPB_IRDA_JF4M/DET/JNGFR01", "SPB_IRDA_JNGFR/DET/MODULE_1")
+    assert quantities(look(run))["detector.name"] == ("SPB_IRDA_JNGFR", None)
 
 
 def test_a_run_in_the_old_format_is_described(folder: Path) -> None:

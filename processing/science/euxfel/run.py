@@ -226,10 +226,10 @@ def _gaps(names: list[str]) -> list[str]:
         _, _, aggregator, sequence = name.removesuffix(".h5").split("-")
         found.setdefault(aggregator, set()).add(int(sequence[1:]))
     return [
-        f"{aggregator} lacks sequence {number:05d}: its trains are missing."
+        f"{aggregator} lacks {lacking} of its files, the first is sequence "
+        f"{min(set(range(len(there))) - there):05d}: their trains are missing."
         for aggregator, there in found.items()
-        for number in range(max(there))
-        if number not in there
+        if (lacking := max(there) + 1 - len(there))
     ]
 
 
