@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field
 
-from processing.recipes.base import Input, Output, RecipeError, Workspace, recipe, workspace
+from processing.recipes.base import Input, Output, Workspace, recipe, workspace
 from processing.recipes.dark_characterise_example import write_example
 from processing.recipes.dark_characterise_tasks import Plan, characterise_cells, plan_cells
 from processing.recipes.dark_characterise_verdict import judge, tell
@@ -19,6 +19,7 @@ from processing.science.calibration.dark_runs import (
     DarkRun,
     check_gains,
     check_together,
+    find_beginning,
     read_dark_run,
 )
 from processing.science.calibration.dark_summary import DarkSummary, write_summary
@@ -38,6 +39,7 @@ REFUSALS: dict[type[errors.DataError], str] = EUXFEL | {
     errors.ConditionsError: "dark-conditions",
     errors.GainOrderError: "dark-gain-order",
     errors.SameRunError: "dark-same-run",
+    errors.ClockError: "dark-clock",
     errors.BeamError: "dark-beam",
     errors.BadModuleError: "dark-bad-pixels",
     errors.EmptyDarkError: "dark-empty",
@@ -159,15 +161,22 @@ def dark_characterise(
         runs = [read_dark_run(gain, one.files, detector) for gain, one in given]
         common = check_together(runs, min_trains, modules)
         _tell_missing(work, runs, modules)
+        valid_from = find_beginning(runs, work.now if work.run_key else None)
         check_gains(runs, common, gain_codes)
         inputs = {"high": high, "medium": medium, "low": low, "previous": previous}
         made = _describe(work, inputs, parameters)
         plan = plan_cells(runs, common, cells, choices)
         last = open_previous(work, previous, plan.conditions)
-        writer = Writer(work, plan, made, last)
+        writer = Writer(work, plan, valid_from, made, last)
         work.map(characterise_cells, plan.tasks, writer.write, stage="characterising")
         judge(work, writer.summary, max_bad)
         _complete(work, runs, plan, writer.summary, made)
+    work.constant(
+        kind="dark",
+        detector=runs[0].detector,
+        valid_from=valid_from,
+        conditions={name: it for name, it in plan.conditions.items() if name != "detector"},
+    )
     return cast("Output[Literal['dark-constants']]", writer.files[0])
 
 
@@ -213,24 +222,11 @@ def _complete(
     summary: DarkSummary,
     made: Provenance,
 ) -> None:
-    """Add summary, plots, headline numbers, and what the constants hold for."""
+    """Add summary, plots and headline numbers."""
     write_summary(work.output(SUMMARY), summary, GAINS, made)
     draw_darks(work.output("dark-plots.png"), summary, GAINS)
     draw_map(lay_side_by_side({m: v[0] for m, v in summary.maps("offset").items()}), work.preview())
     tell(work, runs, plan, summary)
-    starts = [run.start for run in runs if run.start is not None]
-    if not starts:
-        raise RecipeError(
-            "euxfel-index",
-            "No run states when it was taken, so nobody knows from when on the "
-            "constants hold. Ask the facility to write the times of the trains.",
-        )
-    work.constant(
-        kind="dark",
-        detector=runs[0].detector,
-        valid_from=min(starts),
-        conditions={name: it for name, it in plan.conditions.items() if name != "detector"},
-    )
 
 
 def _describe(

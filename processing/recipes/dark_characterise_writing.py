@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -44,6 +45,7 @@ class Writer:
 
     work: Workspace
     plan: Plan
+    valid_from: datetime
     made: Provenance
     last: Mapping[str, Path]
     files: list[Path] = field(default_factory=list)
@@ -60,6 +62,7 @@ class Writer:
                         stack.close()
                     module = part.module
                     written = stack.enter_context(self._create(task, part))
+                    written.write_validity(self.valid_from)
                 self._take(cast("ConstantsFile", written), task, part)
             cast("ConstantsFile", written).write_process(self.made)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import h5py
 
+from processing.science.calibration.ages import Age
 from processing.science.calibration.constants_file import read_constants
 from processing.science.calibration.raw_module import RawModule
 from processing.science.errors import CellsError, OtherConditionsError, OtherModuleError
@@ -22,9 +23,9 @@ Conditions = Mapping[str, float | str]
 
 def check_conditions(
     files: Iterable[Path], raws: Iterable[RawModule], constants: Mapping[str, Path]
-) -> None:
+) -> dict[str, Age]:
     """
-    Refuse constants that were taken under other conditions than the run.
+    Refuse constants that were taken under other conditions than the run; tell their age.
 
     What only one of the two states is not compared.
 
@@ -37,6 +38,11 @@ def check_conditions(
     constants : mapping
         Module to the file of its constants.
 
+    Returns
+    -------
+    dict
+        Module to the age of its constants, where they and the run state their times.
+
     Raises
     ------
     OtherModuleError
@@ -44,7 +50,9 @@ def check_conditions(
     OtherConditionsError
         Naming the conditions that differ; the detector is one of them.
     """
+    ages = {}
     with open_run(list(files)) as run:
+        start = run.start
         for raw in {raw.source.module: raw for raw in raws}.values():
             source = raw.source
             module = ModuleFrames(source.detector, source.module, source.name, (0,), ())
@@ -57,6 +65,9 @@ def check_conditions(
                 )
             if differing := compare(found, known.conditions):
                 raise OtherConditionsError(source.module, differing)
+            if known.valid_from is not None and start is not None:
+                ages[source.module] = Age(known.valid_from, start)
+    return ages
 
 
 def compare(run: Conditions, constants: Conditions) -> dict[str, tuple[object, object]]:
