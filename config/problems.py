@@ -126,6 +126,7 @@ CODES: dict[str, str] = {
     "dark-conditions": "The dark runs were not taken alike",
     "dark-gain-order": "A dark run is not of the gain it was given for",
     "dark-same-run": "One run was given for two gains",
+    "dark-clock": "The dark runs are of the future",
     "dark-beam": "The dark run was taken with beam",
     "dark-bad-pixels": "The dark runs have too many bad pixels",
     "dark-empty": "The dark runs give no constants",

@@ -75,7 +75,9 @@ def look(address: str) -> dict[str, Any]:
         _until_answering(stranger)
         raw = _all(ines, "datasets/?kind=raw")
         maps = _all(ines, "datasets/?content=xrd-map")
-        _need(len(raw) == 3, f"three raw datasets, not {len(raw)}")
+        _need(len(raw) == 7, f"seven raw datasets, not {len(raw)}")
+        offered = {recipe["name"] for recipe in _all(ines, "recipes/")}
+        _need("detector-calibration" in offered, "the notebook of detector-calibration")
         _need(len(maps) == 1, f"one map, not {len(maps)}")
         seen = {dataset["content"] for dataset in _all(stranger, "datasets/")}
         _need(seen == {"euxfel-run"}, f"a stranger sees open data only, not {seen}")

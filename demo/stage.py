@@ -32,8 +32,9 @@ PEOPLE = {
     "dana": ("Dana Weber", ""),
 }
 PASSWORD = "palimpsest"  # noqa: S105 - of the demo's people, printed on its first screen
-_ACQUISITIONS = 3  # a scan, a geometry, a run
+_ACQUISITIONS = 7  # a scan, a geometry, a run of gas monitors, four of a detector
 _FACILITY = Path(__file__).with_name("facility.toml")
+_NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
 
 class Stage:
@@ -89,6 +90,8 @@ class Stage:
     def _declare(self) -> None:
         self.say("Facility: two instruments, three stores, one product rule, from facility.toml.")
         self.folder.mkdir(parents=True, exist_ok=True)
+        # Beside the declaration, which names them: an operator's notebooks lie there too.
+        shutil.copytree(_NOTEBOOKS, self.folder / _NOTEBOOKS.name, dirs_exist_ok=True)
         if not self.declaration.exists():
             shutil.copyfile(_FACILITY, self.declaration)
         _command("apply", self.declaration)
@@ -99,7 +102,8 @@ class Stage:
     def _generate(self) -> None:
         for library in ("numexpr", "silx", "pyFAI"):
             logging.getLogger(library).setLevel(logging.ERROR)
-        from demo.makers.euxfel import write_euxfel_run  # noqa: PLC0415 - brings pandas
+        from demo.makers.darks import RUNS, write_dark_run  # noqa: PLC0415 - brings pandas
+        from demo.makers.euxfel import write_euxfel_run  # noqa: PLC0415 - as above
         from demo.makers.xrd import write_poni, write_xrd_scan  # noqa: PLC0415 - brings pyFAI
 
         beamtime = self.raw / PAINTING / "id13"
@@ -114,6 +118,14 @@ class Stage:
             self.say("Run: 200 pulse trains of two X-ray gas monitors, as European XFEL writes.")
             with _whole(run.parent) as folder:
                 write_euxfel_run(folder)
+        missing = [name for name in RUNS if self._is_missing(run.with_name(name))]
+        if missing:
+            self.say(
+                "Detector: three dark runs of an AGIPD module and one with light, to calibrate."
+            )
+        for name in missing:
+            with _whole(run.with_name(name)) as folder:
+                write_dark_run(folder, name, int(PULSES[1:]))
 
     def _is_missing(self, path: Path) -> bool:
         return not path.exists()

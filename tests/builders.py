@@ -2,7 +2,6 @@
 
 import hashlib
 import itertools
-import os
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -27,6 +26,7 @@ from processing.models import ProcessingRun, Recipe
 from processing.recipes.manifest import Environment, InputSlot, Manifest, OutputSlot
 from processing.submission import submit
 from processing.ticket import Limits
+from tests.makers.kernels import share_kernels
 
 _numbers = itertools.count(1)
 
@@ -83,17 +83,8 @@ def a_world(folder: Path) -> World:
         stores[name] = Store.objects.create(
             slug=name, kind="posix", root=str(root), read_only=name == "raw"
         )
-    _share_kernels(folder / "products")
+    share_kernels(folder / "products")
     return World(folder, facility, instrument, proposal, policy, **stores, **people)
-
-
-def _share_kernels(store: Path) -> None:
-    """Let runs of a test find compiled kernels where all tests keep them."""
-    shared = Path(os.environ["NUMBA_CACHE_DIR"]).parent  # noqa: TID251 - set for all tests
-    shared.mkdir(exist_ok=True)
-    (store / "cache").mkdir(exist_ok=True)
-    if not (store / "cache" / "kernels").is_symlink():
-        (store / "cache" / "kernels").symlink_to(shared)
 
 
 def a_dataset(

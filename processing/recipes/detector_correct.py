@@ -19,6 +19,7 @@ from processing.recipes.base import (
 from processing.recipes.detector_correct_example import write_example
 from processing.recipes.refusals import EUXFEL, refusing
 from processing.science import errors
+from processing.science.calibration.ages import Age
 from processing.science.calibration.conditions import check_cells, check_conditions
 from processing.science.calibration.corrected_file import corrected_name, create_corrected
 from processing.science.calibration.correcting import (
@@ -171,10 +172,10 @@ def detector_correct(
     made = _describe(work, inputs, asked)
     with refusing(REFUSALS):
         with open_run(run.files) as opened:
-            raws = _find_modules(work, opened, _by_module(constants.files), modules)
+            raws, ages = _find_modules(work, opened, _by_module(constants.files), modules)
         planned = _plan(raws, constants.files, () if gains is None else gains.files, correction)
         tallies = _correct(work, planned, correction, made)
-    return CorrectedRun(*_conclude(work, tallies, planned, correction))
+    return CorrectedRun(*_conclude(work, tallies, ages, planned, correction))
 
 
 detector_correct.example(write_example)
@@ -230,7 +231,7 @@ def _by_module(files: tuple[Path, ...]) -> dict[str, Path]:
 
 def _find_modules(
     work: Workspace, run: Run, constants: dict[str, Path], wanted: list[str] | None
-) -> list[RawModule]:
+) -> tuple[list[RawModule], dict[str, Age]]:
     """Read what the run holds, and see that the constants are those of its modules."""
     raws = read_raw_modules(run)
     there = sorted({raw.source.module for raw in raws})
@@ -252,9 +253,12 @@ def _find_modules(
             f"No module of the run has constants. The run has: {', '.join(there)}; the "
             f"constants: {', '.join(sorted(constants)) or 'none'}.",
         )
-    check_conditions(run, chosen, constants)
+    ages = check_conditions(run, chosen, constants)
     check_cells(chosen, constants)
-    return chosen
+    for module, age in sorted(ages.items()):
+        if age.days < 0:
+            work.warn(f"The constants of {module} are {age}: they were made of later darks.")
+    return chosen, ages
 
 
 def _tell_missing(work: Workspace, there: list[str], source: str) -> None:
@@ -304,7 +308,11 @@ def _correct(
 
 
 def _conclude(
-    work: Workspace, tallies: dict[str, Tally], planned: Planned, correction: Correction
+    work: Workspace,
+    tallies: dict[str, Tally],
+    ages: dict[str, Age],
+    planned: Planned,
+    correction: Correction,
 ) -> tuple[Any, Any]:
     """Warn of what looks wrong, draw, and state the headline numbers."""
     for module, tally in sorted(tallies.items()):
@@ -316,11 +324,11 @@ def _conclude(
         if tally.clipped:
             work.warn(f"{tally.clipped} pixels of {module} were clipped. Take a larger step.")
     unit = correction.scaling.unit
-    for name, value, unit_of in headlines(tallies, unit):
+    for name, value, unit_of in headlines(tallies, unit, ages):
         work.quantity(name, value, unit_of or None)
     summary = work.output("summary.json")
-    write_summary(summary, tallies, unit, work.warnings)
-    draw_report(work.output("report.png", role="summary"), tallies, unit)
+    write_summary(summary, tallies, unit, work.warnings, ages)
+    draw_report(work.output("report.png", role="summary"), tallies, unit, ages)
     draw_preview(work.preview(), tallies)
     return work.folder / corrected_name(planned[0][0].source.path), summary
 

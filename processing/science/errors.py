@@ -40,6 +40,7 @@ What science refuses.
         ├── ConditionsError     runs that were not taken alike
         ├── GainOrderError      a run in the role of another gain
         ├── SameRunError        one run in two roles
+        ├── ClockError          taken in the future, as it says
         ├── BeamError           offsets far above the last ones
         ├── BadModuleError      more bad pixels than are believed
         └── EmptyDarkError      no constant at all
@@ -233,6 +234,10 @@ class GainOrderError(DarkError):
 
 
 class SameRunError(DarkError):
+    pass
+
+
+class ClockError(DarkError):
     pass
 
 

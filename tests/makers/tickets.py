@@ -8,6 +8,7 @@ from processing.checking import write_ticket
 from processing.engine.supervisor import supervise
 from processing.recipes.manifest import Manifest
 from processing.ticket import Event, Outcome, Ticket
+from tests.makers.kernels import share_kernels
 
 
 def a_ticket(
@@ -21,6 +22,7 @@ def a_ticket(
     """Ask for a recipe on files, each a dataset of its own."""
     store = folder / "results"
     store.mkdir(exist_ok=True)
+    share_kernels(store)
     return write_ticket(manifest, store, inputs, parameters, fence=fence)
 
 

@@ -1,6 +1,7 @@
 """The whole facility.toml: planned, priced, applied, explained, written back."""
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
@@ -562,3 +563,15 @@ def test_an_old_subject_tells_that_it_waits_for_an_order(write: Write, world: Wo
     words = run("explain", f"xrd-map/{scan.pid}")[1]
     assert "It is older than the rule's backfill: order it to have it." in words
     assert "Nothing is launched by itself; a person may order it." in words
+
+
+def test_the_demo_declares_what_is_there_and_offers_its_notebook(world: World) -> None:
+    checkout = Path(__file__).parents[2]
+    file = Path(shutil.copy(checkout / "demo" / "facility.toml", world.folder))
+    shutil.copytree(checkout / "notebooks", world.folder / "notebooks")
+    status, words = run("lint", file)
+    assert (status, words.startswith("facility.toml is sound")) == (0, True)
+    status, words = run("plan", file)
+    assert "manifests: [] -> ['notebooks']" in words
+    apply(read_declaration(file))
+    assert Recipe.objects.filter(name="detector-calibration").exists()

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ LOUD = (100, 50)  # one pixel of 20 times the noise
 # The mean of the standard deviation of 40 normal numbers, with ddof 0, over their sigma.
 BIAS = 0.981
 SMALL = {"min_trains": 5, "max_bad": 1.0}
+NOW = START + timedelta(hours=1)
 
 Runs = dict[str, list[Path]]
 
@@ -73,7 +75,7 @@ def write_runs(folder: Path, trains: int = 6, cells: int = 1, **changes: Any) ->
 @pytest.fixture
 def work(tmp_path: Path) -> Iterator[Workspace]:
     (tmp_path / "outputs").mkdir()
-    work = Workspace(tmp_path / "outputs", run_key="5" * 64)
+    work = Workspace(tmp_path / "outputs", now=NOW, run_key="5" * 64)
     with working_in(work):
         yield work
 
@@ -105,7 +107,7 @@ def oracle(tmp_path_factory: pytest.TempPathFactory) -> tuple[DarkConstants, Wor
         clock = a_clock(place, sequences=place + 1)  # files that break at different trains
         write_agipd_run(folder / gain, {0: (analog, level)}, clock=clock)
         runs[gain] = sorted((folder / gain).iterdir())
-    with working_in(Workspace(folder, run_key="5" * 64)) as work:
+    with working_in(Workspace(folder, now=NOW, run_key="5" * 64)) as work:
         return characterise(runs), work
 
 
@@ -158,7 +160,7 @@ def test_any_number_of_workers_writes_the_same_bytes(
     runs = write_runs(tmp_path, trains=5, cells=3)
     digests = []
     for cores in (1, 2, 4):
-        work = Workspace(tmp_path / str(cores), cores=cores, run_key="5" * 64)
+        work = Workspace(tmp_path / str(cores), NOW, cores=cores, run_key="5" * 64)
         work.folder.mkdir()
         with working_in(work):
             characterise(runs, **SMALL)
@@ -174,8 +176,47 @@ def test_the_constants_hold_from_the_first_run_on(tmp_path: Path, work: Workspac
     (constant,) = work.constants
     assert (constant.kind, constant.detector) == ("dark", AGIPD)
     assert constant.valid_from == START - timedelta(minutes=1)
+    (path,) = work.folder.glob("dark-AGIPD*.h5")
+    assert read_constants(path, slice(0, 0)).valid_from == constant.valid_from
     assert constant.conditions["bias_v"] == 300
     assert "gain_mode" not in constant.conditions
+
+
+def test_a_clock_that_runs_a_year_ahead_is_refused(tmp_path: Path, work: Workspace) -> None:
+    """No rule would pick such constants before the year is over, and nobody would know why."""
+    ahead = {
+        gain: {"clock": replace(a_clock(place), start=NOW + timedelta(days=365))}
+        for place, gain in enumerate(GAINS)
+    }
+    refusal = refusal_of(write_runs(tmp_path, **ahead))
+    assert refusal.code == "dark-clock"
+    assert "(RAW-R0001) states that it was taken on 2021-06-01 at 09:00 UTC" in str(refusal)
+    assert "today is 2020-06-01" in str(refusal)
+    assert work.declared == []
+
+
+def test_a_clock_of_another_time_zone_is_none_of_the_future(
+    tmp_path: Path, work: Workspace
+) -> None:
+    work.now = START - timedelta(hours=14)
+    assert characterise(write_runs(tmp_path), **SMALL).valid_from == START
+
+
+def test_outside_a_processing_run_there_is_no_today(tmp_path: Path, work: Workspace) -> None:
+    work.now, work.run_key = START - timedelta(days=9), ""
+    assert characterise(write_runs(tmp_path), **SMALL).valid_from == START
+
+
+def test_runs_that_do_not_state_their_time_are_refused_before_they_are_read(
+    tmp_path: Path, work: Workspace
+) -> None:
+    runs = write_runs(tmp_path)
+    for path in (it for files in runs.values() for it in files):
+        with h5py.File(path, "r+") as file:
+            del file["INDEX/timestamp"], file["METADATA/creationDate"]
+    refusal = refusal_of(runs)
+    assert refusal.code == "euxfel-index"
+    assert work.declared == []
 
 
 def test_a_cell_that_was_not_asked_for_is_without_data(tmp_path: Path, work: Workspace) -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import warnings
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from extra_data.components import AGIPD1M, JUNGFRAU
 from extra_data.file_access import FileAccess
 from extra_data.validation import FileValidator
 
-from demo.makers.detectors import Clock, write_agipd_run, write_jungfrau_run
+from demo.makers.detectors import START, Clock, write_agipd_run, write_jungfrau_run
 from processing.recipes.base import RecipeError, working_in
 from processing.recipes.detector_correct import detector_correct
 from processing.recipes.detector_correct_example import write_example
@@ -37,7 +38,14 @@ GAINS = (40.0, -1.5, -0.1)
 
 
 def constants_of(
-    detector: Any, module: str, folder: Path, /, *, cells: int = CELLS, **conditions: Any
+    detector: Any,
+    module: str,
+    folder: Path,
+    /,
+    *,
+    cells: int = CELLS,
+    valid_from: datetime | None = None,
+    **conditions: Any,
 ) -> Path:
     """Write constants of level planes, with a hundred pixels of cell 0 bad in high gain."""
     shape = (512, 128) if detector == "AGIPD" else (512, 1024)
@@ -59,6 +67,7 @@ def constants_of(
         level((5000.0, 6000.0, 7000.0)) if is_agipd else None,
         level(LEVELS) if is_agipd else None,
         conditions or dict(STATED),
+        valid_from,
     )
     path = folder / f"dark-{module}.h5"
     write_constants(path, constants, Provenance("test", "1"))
@@ -150,6 +159,36 @@ def test_the_shares_of_gain_stages_are_those_that_were_injected(
     assert summary["modules"]["AGIPD03"]["masked_percent_by_bit"].keys() == {"1"}
     assert summary["modules"]["AGIPD03"]["mean_by_pulse"].keys() == {"0", "1", "2"}
     assert not (tmp_path / "out" / "CORR-R0001-AGIPD00-S00000.h5").exists()
+
+
+def test_the_report_says_how_old_the_constants_are(agipd: dict[str, Any], tmp_path: Path) -> None:
+    older, newer = START - timedelta(days=40), START - timedelta(hours=6)
+    constants = [
+        constants_of("AGIPD", "AGIPD00", tmp_path, valid_from=newer),
+        constants_of("AGIPD", "AGIPD03", tmp_path, valid_from=older),
+    ]
+    work = correct(agipd | {"constants": constants}, tmp_path / "out")
+    told = {it.name: (it.value, it.unit) for it in work.quantities}
+    assert told["constants_age"] == (40, "day")
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["modules"]["AGIPD00"]["constants_age_days"] == 0.25
+    assert summary["modules"]["AGIPD03"]["constants_valid_from"] == "2020-04-22T08:00:00+00:00"
+    assert not any("later darks" in it for it in work.warnings)
+
+
+def test_constants_of_later_darks_are_warned_of(agipd: dict[str, Any], tmp_path: Path) -> None:
+    later = constants_of("AGIPD", "AGIPD00", tmp_path, valid_from=START + timedelta(days=2))
+    work = correct(agipd | {"constants": [later]}, tmp_path / "out")
+    assert (
+        "The constants of AGIPD00 are valid from 2020-06-03 08:00 UTC, 2 days after the run: they "
+        "were made of later darks." in work.warnings
+    )
+
+
+def test_constants_that_state_no_time_have_no_age(agipd: dict[str, Any], tmp_path: Path) -> None:
+    work = correct(agipd, tmp_path / "out", modules=["AGIPD00"])
+    assert "constants_age" not in {it.name for it in work.quantities}
+    assert "constants_age" not in (tmp_path / "out" / "summary.json").read_text()
 
 
 def test_medium_gain_500_adu_above_its_offset_comes_out_as_500(

@@ -5,9 +5,14 @@ from pathlib import Path
 
 import h5py
 import nbformat
+import numpy as np
 import pytest
 
+from demo.makers.darks import RUNS, write_dark_run
 from processing.recipes import declared
+from processing.recipes.base import Input, Workspace, working_in
+from processing.recipes.dark_characterise import dark_characterise
+from processing.recipes.detector_correct import detector_correct
 from processing.recipes.detector_correct_example import write_example
 from tests.makers.tickets import a_ticket, bodies, run
 
@@ -52,3 +57,21 @@ def test_the_notebook_lies_in_the_repository_without_outputs() -> None:
     notebook = nbformat.read(path, as_version=4)
     assert all(not cell.get("outputs") for cell in notebook.cells)
     assert path.stat().st_size < 20_000
+
+
+def test_the_demo_has_darks_and_light_to_calibrate(tmp_path: Path) -> None:
+    """Constants of three runs, then the fourth corrected with them: nothing else is needed."""
+    runs = {}
+    for name in RUNS:
+        write_dark_run(tmp_path / name, name, 700_000)
+        runs[name] = sorted((tmp_path / name).iterdir())
+    *darks, light = runs.values()
+    with working_in(Workspace(tmp_path)) as work:
+        constants = dark_characterise(*map(Input, darks))
+        assert work.warnings == []
+        detector_correct(light, [constants])
+    told = {it.name: it.value for it in work.quantities}
+    assert told["gain_high"] == 100
+    assert told["constants_age"] == pytest.approx(15 / (24 * 60), rel=0.01)
+    # A spot of 900 ADU, of a variance of 500 square pixels, on 512 x 128 pixels.
+    assert told["mean_signal"] == pytest.approx(900 * 2 * np.pi * 500 / 512 / 128, rel=0.02)

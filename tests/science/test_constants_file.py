@@ -1,7 +1,10 @@
 """Dark constants on disk: read back as written, and refused where they are not what they say."""
 
+import dataclasses
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import h5py
 import numpy as np
@@ -51,6 +54,24 @@ def test_constants_are_read_as_they_were_written(path: Path) -> None:
         one, other = getattr(found, name), getattr(truth, name)
         assert one.dtype == other.dtype
         np.testing.assert_array_equal(one, other)
+
+
+def test_since_when_they_hold_is_read_in_utc(tmp_path: Path) -> None:
+    summer = datetime(2020, 6, 1, 10, tzinfo=ZoneInfo("Europe/Paris"))
+    write_constants(
+        tmp_path / "dark.h5", dataclasses.replace(some_constants(), valid_from=summer), MADE
+    )
+    found = read_constants(tmp_path / "dark.h5", slice(0, 0)).valid_from
+    assert str(found) == "2020-06-01 08:00:00+00:00"
+
+
+@pytest.mark.parametrize("said", ["soon", "2020-06-01T08:00:00", "0001-01-01T00:00:00+14:00", 5.0])
+def test_a_time_that_is_none_is_refused(path: Path, said: str | float) -> None:
+    assert read_constants(path, slice(0, 0)).valid_from is None
+    with h5py.File(path, "r+") as file:
+        file["entry/valid_from"] = said
+    with pytest.raises(DataError, match="expected date, time and time zone"):
+        read_constants(path, slice(0, 0))
 
 
 def test_a_cell_that_the_file_lacks_is_without_data(path: Path) -> None:

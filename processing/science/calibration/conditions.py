@@ -5,6 +5,7 @@ from pathlib import Path
 
 import h5py
 
+from processing.science.calibration.ages import Age
 from processing.science.calibration.constants_file import read_constants
 from processing.science.calibration.raw_module import RawModule
 from processing.science.errors import CellsError, OtherConditionsError, OtherModuleError
@@ -20,9 +21,11 @@ FREE = {"cells", "gain_mode"}
 Conditions = Mapping[str, float | str]
 
 
-def check_conditions(run: Run, raws: Iterable[RawModule], constants: Mapping[str, Path]) -> None:
+def check_conditions(
+    run: Run, raws: Iterable[RawModule], constants: Mapping[str, Path]
+) -> dict[str, Age]:
     """
-    Refuse constants that were taken under other conditions than the run.
+    Refuse constants that were taken under other conditions than the run; tell their age.
 
     What only one of the two states is not compared.
 
@@ -35,6 +38,11 @@ def check_conditions(run: Run, raws: Iterable[RawModule], constants: Mapping[str
     constants : mapping
         Module to the file of its constants.
 
+    Returns
+    -------
+    dict
+        Module to the age of its constants, where they and the run state their times.
+
     Raises
     ------
     OtherModuleError
@@ -42,6 +50,8 @@ def check_conditions(run: Run, raws: Iterable[RawModule], constants: Mapping[str
     OtherConditionsError
         Naming the conditions that differ; the detector is one of them.
     """
+    ages = {}
+    start = run.start
     for source in {raw.source.name: raw.source for raw in raws}.values():
         module = ModuleFrames(source.detector, source.module, source.name, (0,), ())
         found = read_conditions(run, source.name.split("/")[0], module)
@@ -53,6 +63,9 @@ def check_conditions(run: Run, raws: Iterable[RawModule], constants: Mapping[str
             )
         if differing := compare(found, known.conditions):
             raise OtherConditionsError(source.module, differing)
+        if known.valid_from is not None and start is not None:
+            ages[source.module] = Age(known.valid_from, start)
+    return ages
 
 
 def compare(run: Conditions, constants: Conditions) -> dict[str, tuple[object, object]]:

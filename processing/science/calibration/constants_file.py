@@ -9,6 +9,7 @@ Plane c belongs to memory cell c; one that the dark runs did not have is NaN, wi
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,8 @@ class DarkConstants:
     conditions : dict
         What the runs state of themselves: cells, rate_mhz, bias_v, integration_time_us,
         gain_setting and so on.
+    valid_from : datetime or None
+        Since when they hold, in UTC; None where nobody said so.
     """
 
     detector: Detector
@@ -79,6 +82,7 @@ class DarkConstants:
     level: Plane | None = None
     thresholds: Plane | None = None
     conditions: dict[str, float | str] = field(default_factory=dict)
+    valid_from: datetime | None = None
 
     @property
     def cells(self) -> int:
@@ -142,6 +146,17 @@ class ConstantsFile:
                 for place, cell in enumerate(cells):
                     self._entry[name][:, cell] = values[:, place]
 
+    def write_validity(self, valid_from: datetime) -> None:
+        """
+        Write since when the constants hold.
+
+        Parameters
+        ----------
+        valid_from : datetime
+            With a time zone.
+        """
+        self._entry["valid_from"] = valid_from.astimezone(UTC).isoformat()
+
     def write_process(self, made: Provenance) -> None:
         write_process(self._entry, made)
 
@@ -194,6 +209,8 @@ def write_constants(path: Path, constants: DarkConstants, made: Provenance) -> N
     it = constants
     with create_constants(path, it.detector, it.module, it.cells, it.conditions) as written:
         written.write_cells(range(it.cells), constants)
+        if it.valid_from is not None:
+            written.write_validity(it.valid_from)
         written.write_process(made)
 
 
@@ -240,6 +257,7 @@ def read_constants(path: Path, cells: slice | Sequence[int] | None = None) -> Da
             _text(entry.attrs.get("module")),
             **read,
             conditions=_conditions(entry, path.name),
+            valid_from=_validity(entry, path.name),
         )
 
 
@@ -327,6 +345,26 @@ def _conditions(entry: h5py.Group, file: str) -> dict[str, float | str]:
         value = data[()]
         conditions[name] = _text(value) if data.dtype.kind in "OS" else float(value)
     return conditions
+
+
+def _validity(entry: h5py.Group, file: str) -> datetime | None:
+    """Read since when constants hold; files of before this was written do not say it."""
+    if entry.get("valid_from", getlink=True) is None:
+        return None
+    data = _find(entry, "valid_from", h5py.Dataset, file)
+    if data.shape != ():
+        raise ShapeError("valid_from", expected=(), found=data.shape)
+    text = _text(data[()])
+    try:
+        valid_from = datetime.fromisoformat(text)
+        if valid_from.tzinfo is None:
+            raise ValueError("no time zone")
+        return valid_from.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise DataError(
+            f"valid_from of {file} is {text[:40]!r}, expected date, time and time zone such as "
+            "2020-06-01T08:00:00+00:00. Make the constants again."
+        ) from error
 
 
 def _text(value: Any) -> str:

@@ -34,15 +34,19 @@ def draw_darks(path: Path, summary: DarkSummary, gains: Sequence[str]) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415 - as above
 
     names = [name for name in EDGES if summary.maps(name)]
-    figure = Figure(figsize=(6 * len(names), 3 * len(gains)), dpi=80, layout="constrained")
+    # Fixed margins: a layout that measures every text takes as long as all the drawing.
+    figure = Figure(figsize=(6 * len(names), 3 * len(gains)), dpi=80)
+    share = 1 / len(names)
+    margins = {"left": 0.12 * share, "right": 1 - 0.15 * share, "bottom": 0.07, "top": 0.95}
+    figure.subplots_adjust(**margins, wspace=0.6, hspace=0.4)
     axes = figure.subplots(len(gains), 2 * len(names), squeeze=False)
     for row, gain in enumerate(gains):
         for place, name in enumerate(names):
             curve, picture = axes[row, 2 * place], axes[row, 2 * place + 1]
             counts = summary.histograms[name][row]
-            curve.stairs(counts, EDGES[name], fill=True)
+            there = _span(counts)
+            curve.stairs(counts[there], EDGES[name][there.start : there.stop + 1], fill=True)
             curve.set_yscale("symlog", linthresh=1)
-            curve.set_xlim(*_span(counts, EDGES[name]))
             curve.set(title=f"{gain} gain", xlabel=_LABELS[name], ylabel="pixels")
             values = lay_side_by_side({m: v[row] for m, v in summary.maps(name).items()})
             known = values[np.isfinite(values)]
@@ -61,9 +65,9 @@ def lay_side_by_side(maps: dict[str, NDArray[np.float64]]) -> NDArray[np.float64
     return np.concatenate(planes, axis=1 if is_tall else 0)
 
 
-def _span(counts: NDArray[np.int64], edges: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the edges around what was counted."""
+def _span(counts: NDArray[np.int64]) -> slice:
+    """Return the bins around what was counted."""
     there = np.flatnonzero(counts)
     if not len(there):
-        return float(edges[0]), float(edges[-1])
-    return float(edges[max(0, there[0] - 2)]), float(edges[min(len(counts), there[-1] + 3)])
+        return slice(0, len(counts))
+    return slice(max(0, int(there[0]) - 2), min(len(counts), int(there[-1]) + 3))

@@ -7,7 +7,7 @@ All that can be refused before a pixel is summed is refused here, with the runs 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import combinations
 from pathlib import Path
 
@@ -15,9 +15,11 @@ import numpy as np
 
 from processing.science.calibration.darks import GAIN_CODES
 from processing.science.errors import (
+    ClockError,
     ConditionsError,
     GainOrderError,
     MissingSourceError,
+    RunIndexError,
     SameRunError,
     TooFewTrainsError,
 )
@@ -30,6 +32,7 @@ GAINS = ("high", "medium", "low")
 CLOSE = 0.02  # a voltage is measured, and never the same twice
 _PROBED_BYTES = 2**22  # of each module, to see in which gain a run was taken
 _TOLD = 4  # modules of a refusal
+AHEAD = timedelta(days=1)  # of the clock of this facility, whatever its time zone
 _FORCED = "gain_mode"  # the one thing in which the runs differ on purpose
 
 
@@ -162,6 +165,46 @@ def differing(
 def lasting(conditions: Mapping[str, float | str]) -> dict[str, float | str]:
     """Return the conditions of constants: all but the gain that was forced for each run."""
     return {name: value for name, value in conditions.items() if name != _FORCED}
+
+
+def find_beginning(runs: Sequence[DarkRun], now: datetime | None = None) -> datetime:
+    """
+    Find from when on constants of these runs hold: from the first train of the first run.
+
+    Parameters
+    ----------
+    runs : sequence of DarkRun
+        High, medium and low gain.
+    now : datetime, optional
+        With a time zone; by default nothing is taken for the future.
+
+    Returns
+    -------
+    datetime
+        In UTC.
+
+    Raises
+    ------
+    RunIndexError
+        If no run states when it was taken.
+    ClockError
+        If that is more than a day after ``now``: until then no rule would pick the constants.
+    """
+    starts = [(run.start, run.label) for run in runs if run.start is not None]
+    if not starts:
+        raise RunIndexError(
+            "No run states when it was taken, so nobody knows from when on the constants hold. "
+            "Ask the facility to write the times of the trains."
+        )
+    start, label = min(starts)
+    if now is not None and start > now + AHEAD:
+        raise ClockError(
+            f"{label} states that it was taken on {start:%Y-%m-%d at %H:%M} UTC, and no run "
+            f"earlier, but today is {now:%Y-%m-%d}: the constants would hold for no data until "
+            "then. Ask the facility to set the clock of the detector, and to correct the times "
+            "of the trains."
+        )
+    return start
 
 
 def check_gains(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from processing.science.calibration.ages import Age
 from processing.science.calibration.planes import Unit
 from processing.science.calibration.tally import STAGES, Tally, histogram_centres
 from processing.science.euxfel.detectors import PIXELS
@@ -41,7 +42,9 @@ def total_of(tallies: Mapping[str, Tally]) -> Tally:
     return total
 
 
-def headlines(tallies: Mapping[str, Tally], unit: Unit) -> Quantities:
+def headlines(
+    tallies: Mapping[str, Tally], unit: Unit, ages: Mapping[str, Age] | None = None
+) -> Quantities:
     """
     Say what matters of a corrected run.
 
@@ -51,12 +54,14 @@ def headlines(tallies: Mapping[str, Tally], unit: Unit) -> Quantities:
         Module to its counts.
     unit : str
         Of the signal.
+    ages : mapping, optional
+        Module to the age of its constants.
 
     Returns
     -------
     list of tuple
         Name, value and unit: frames, share of each gain stage and of masked pixels in
-        percent, mean signal.
+        percent, mean signal, age of the oldest constants in days.
     """
     total = total_of(tallies)
     found: Quantities = [("frames", float(total.frames), "")]
@@ -67,11 +72,17 @@ def headlines(tallies: Mapping[str, Tally], unit: Unit) -> Quantities:
         found += [("mean_signal", float(sums[0] / sums[1]), unit)]
     if total.clipped:
         found += [("clipped", float(total.clipped), "")]
+    if ages:
+        found += [("constants_age", min(ages.values()).days, "day")]
     return found
 
 
 def write_summary(
-    path: Path, tallies: Mapping[str, Tally], unit: Unit, warnings: list[str]
+    path: Path,
+    tallies: Mapping[str, Tally],
+    unit: Unit,
+    warnings: list[str],
+    ages: Mapping[str, Age] | None = None,
 ) -> None:
     """
     Write the numbers of a corrected run as JSON.
@@ -86,13 +97,19 @@ def write_summary(
         Of the signal.
     warnings : list of str
         As the reader was told.
+    ages : mapping, optional
+        Module to the age of its constants.
     """
+    ages = ages or {}
     told = {
         "quantities": [
             {"name": name, "value": value, "unit": unit_of, "uncertainty": None}
-            for name, value, unit_of in headlines(tallies, unit)
+            for name, value, unit_of in headlines(tallies, unit, ages)
         ],
-        "modules": {name: _describe(tally) for name, tally in sorted(tallies.items())},
+        "modules": {
+            name: _describe(tally) | _describe_age(ages.get(name))
+            for name, tally in sorted(tallies.items())
+        },
         "unit": unit,
         "warnings": warnings,
     }
@@ -114,7 +131,18 @@ def _describe(tally: Tally) -> dict[str, Any]:
     }
 
 
-def draw_report(path: Path, tallies: Mapping[str, Tally], unit: Unit) -> None:
+def _describe_age(age: Age | None) -> dict[str, Any]:
+    if age is None:
+        return {}
+    return {"constants_valid_from": age.valid_from.isoformat(), "constants_age_days": age.days}
+
+
+def draw_report(
+    path: Path,
+    tallies: Mapping[str, Tally],
+    unit: Unit,
+    ages: Mapping[str, Age] | None = None,
+) -> None:
     """
     Draw gain shares, signals by stage, masked pixels by bit, and the mean of each pulse.
 
@@ -126,12 +154,16 @@ def draw_report(path: Path, tallies: Mapping[str, Tally], unit: Unit) -> None:
         Module to its counts.
     unit : str
         Of the signal.
+    ages : mapping, optional
+        Module to the age of its constants; the oldest are told above the panels.
     """
     # Without its Software entry a PNG tells nothing of the machine.
-    make_figure(tallies, unit).savefig(path, dpi=100, metadata={"Software": None})
+    make_figure(tallies, unit, ages).savefig(path, dpi=100, metadata={"Software": None})
 
 
-def make_figure(tallies: Mapping[str, Tally], unit: Unit) -> Any:
+def make_figure(
+    tallies: Mapping[str, Tally], unit: Unit, ages: Mapping[str, Age] | None = None
+) -> Any:
     """
     Make the figure of ``draw_report``, for a notebook to show.
 
@@ -141,6 +173,8 @@ def make_figure(tallies: Mapping[str, Tally], unit: Unit) -> Any:
         Module to its counts.
     unit : str
         Of the signal.
+    ages : mapping, optional
+        Module to the age of its constants.
 
     Returns
     -------
@@ -150,6 +184,8 @@ def make_figure(tallies: Mapping[str, Tally], unit: Unit) -> Any:
     from matplotlib.figure import Figure  # noqa: PLC0415 - listing recipes must stay quick
 
     figure = Figure(figsize=(11, 8), layout="constrained")
+    if ages:
+        figure.suptitle(f"Constants {min(ages.values())}")
     shares, signals, masks, pulses = figure.subplots(2, 2).ravel()
     _draw_shares(shares, tallies)
     total = total_of(tallies)
