@@ -100,15 +100,27 @@ class Ours:
     def dark(self) -> Any:
         """Sums and squares of every pixel; the mean is what the peer answers."""
         frames = self.data["darks"].reshape(len(self.data["darks"]), -1)
-        pixels = frames.shape[1]
-        parts = np.array_split(frames, self.threads)
-        sums = [
-            (np.zeros(pixels, np.uint32), np.zeros(pixels, np.uint64), np.zeros(pixels, np.uint64))
-            for _ in parts
+        pixels = frames.shape[1:]
+        kinds = {"counts": np.uint32, "sums": np.uint64, "squares": np.uint64}
+        mean = self._room("mean", pixels, np.float64)
+        rooms = [
+            [self._room(f"{name} of {part}", pixels, kind) for name, kind in kinds.items()]
+            for part in range(self.threads)
         ]
-        list(self.pool.map(lambda part, to: add_frames(part, 0, 65_536, *to), parts, sums))
-        counted, summed, _ = (sum(it[1:], start=it[0]) for it in zip(*sums, strict=True))
-        return (summed / counted).reshape(self.data["darks"].shape[1:])
+
+        def add(part: Any, room: list[Any]) -> None:
+            for it in room:
+                it.fill(0)
+            add_frames(part, 0, 65_536, *room)
+
+        list(self.pool.map(add, np.array_split(frames, self.threads), rooms))
+        (counts, sums, squares), *others = rooms
+        for more in others:
+            counts += more[0]
+            sums += more[1]
+            squares += more[2]
+        np.divide(sums, counts, out=mean)
+        return mean.reshape(self.data["darks"].shape[1:])
 
     def floor(self) -> Any:
         """Copy words to float32: what must happen anyway."""
