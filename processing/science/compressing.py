@@ -8,7 +8,6 @@ with equal answers and one thread at a time.
 """
 
 import ctypes
-import threading
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -19,8 +18,11 @@ import hdf5plugin
 import numpy as np
 from numpy.typing import NDArray
 
+from processing.science.scratch import Scratch
+
 FILTER: dict[str, Any] = dict(hdf5plugin.Bitshuffle(cname="lz4"))  # for create_dataset
 _HEADER_BYTES = 12  # bytes uncompressed, u8, and bytes of a block, u4; big-endian
+_scratch = Scratch()
 _PROBE = np.arange(5_003, dtype=np.int16).reshape(1, -1)  # no multiple of 8, several blocks
 
 
@@ -46,7 +48,8 @@ def _compress_by_plugin(values: NDArray[Any]) -> bytes:
     plugin = _plugin()
     size = values.dtype.itemsize
     block = plugin.bshuf_default_block_size(size)
-    room = _rooms.take(_HEADER_BYTES + plugin.bshuf_compress_lz4_bound(values.size, size, block))
+    most = _HEADER_BYTES + plugin.bshuf_compress_lz4_bound(values.size, size, block)
+    room = _scratch.take("compressed", (most,), np.uint8)
     body = room.ctypes.data + _HEADER_BYTES
     length = plugin.bshuf_compress_lz4(values.ctypes.data, body, values.size, size, block)
     if length < 0:
@@ -54,20 +57,6 @@ def _compress_by_plugin(values: NDArray[Any]) -> bytes:
     header = values.nbytes.to_bytes(8, "big") + (block * size).to_bytes(4, "big")
     room[:_HEADER_BYTES] = np.frombuffer(header, np.uint8)
     return room[: _HEADER_BYTES + length].tobytes()
-
-
-class _Rooms(threading.local):
-    """What a thread compressed into last: fresh memory costs a quarter of compressing."""
-
-    last = np.empty(0, np.uint8)
-
-    def take(self, size: int) -> NDArray[np.uint8]:
-        if len(self.last) < size:
-            self.last = np.empty(size, np.uint8)
-        return self.last
-
-
-_rooms = _Rooms()
 
 
 def compress_by_hdf5(values: NDArray[Any]) -> bytes:

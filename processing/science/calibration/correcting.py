@@ -7,7 +7,6 @@ the constants of its cells and corrects; what is counted and compressed of it st
 so that any number of workers gives the same bytes.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from processing.science.calibration.planes import Planes, Scaling, read_planes
 from processing.science.calibration.raw_module import RawModule, Source, read_frames
 from processing.science.euxfel.detectors import PIXELS, Detector
+from processing.science.scratch import Scratch
 
 TASK_BYTES = 2**26  # of corrected signals
 PLANES_BYTES = 2**28  # of constants
@@ -29,6 +29,8 @@ ASICS: dict[Detector, tuple[int, int]] = {"AGIPD": (64, 64), "JUNGFRAU": (256, 2
 _BYTES_OF_CELL = {"AGIPD": 44, "JUNGFRAU": 48}  # per pixel
 
 Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]  # map, or that of a pool
+
+_scratch = Scratch()  # of frames, as they are read and corrected
 
 
 @dataclass(frozen=True)
@@ -98,15 +100,11 @@ class Corrected:
     mask: NDArray[np.uint32]
 
     @classmethod
-    def room(cls, frames: int, pixels: int) -> "Corrected":
-        """Take memory to be written to."""
-        shape = frames, pixels
-        kinds = np.float32, np.uint8, np.uint32
-        return cls(*(np.empty(shape, kind) for kind in kinds))
-
-    def first(self, frames: int) -> "Corrected":
-        """Return the room of the first frames."""
-        return Corrected(self.signal[:frames], self.gain[:frames], self.mask[:frames])
+    def room(cls, frames: int, pixels: int, scratch: Scratch | None = None) -> "Corrected":
+        """Take memory to be written to: that of a scratch, or fresh."""
+        take = (scratch or Scratch()).take
+        kinds = {"signal": np.float32, "gain": np.uint8, "mask": np.uint32}
+        return cls(*(take(name, (frames, pixels), kind) for name, kind in kinds.items()))
 
 
 def plan(
@@ -175,9 +173,9 @@ def correct_arrays(task: Task, each: Each = map) -> Corrected:
     source, scaling = task.source, task.correction.scaling
     planes = _planes(task.constants, task.gains, task.cells, scaling, source.module)
     with h5py.File(source.path, "r", locking=False) as file:
-        values, codes = read_frames(file, source, task.frames)
+        values, codes = read_frames(file, source, task.frames, _scratch)
     cells = task.cell_ids.astype(np.int64) - task.cells[0]
-    room = _rooms.take(len(cells), values.shape[-1])
+    room = Corrected.room(len(cells), values.shape[-1], _scratch)
     if source.detector == "AGIPD":
         done = correct_agipd(values, cells, planes, each, room)
     else:
@@ -343,24 +341,6 @@ def _planes(
 ) -> Planes:
     """Keep the constants of the last task: the next one mostly has the same cells."""
     return read_planes(constants, gains, cells, scaling, module)
-
-
-class _Rooms(threading.local):
-    """The memory of a thread's last task: fresh memory costs as much as correcting does."""
-
-    last: Corrected | None = None
-
-    def take(self, frames: int, pixels: int) -> Corrected:
-        if (
-            self.last is None
-            or self.last.signal.shape[1] != pixels
-            or len(self.last.signal) < frames
-        ):
-            self.last = Corrected.room(frames, pixels)
-        return self.last.first(frames)
-
-
-_rooms = _Rooms()
 
 
 def _rows_by_cell(cells: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:

@@ -31,6 +31,7 @@ from processing.science.euxfel.module_files import (
 )
 from processing.science.euxfel.run import Run, open_run
 from processing.science.euxfel.soundness import refusing_malformed
+from processing.science.scratch import Scratch
 
 MAX_CELLS = 2**16
 # What a corrected file takes over of each row.
@@ -185,7 +186,7 @@ def read_raw_module(path: Path) -> RawModule:
 
 
 def read_frames(
-    file: h5py.File, source: Source, frames: NDArray[np.int64]
+    file: h5py.File, source: Source, frames: NDArray[np.int64], scratch: Scratch | None = None
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint8] | None]:
     """
     Read frames of a module.
@@ -198,6 +199,8 @@ def read_frames(
         Where they lie.
     frames : ndarray of int64
         Their numbers, ascending.
+    scratch : Scratch, optional
+        Whose memory they are read into; by default it is fresh.
 
     Returns
     -------
@@ -212,28 +215,31 @@ def read_frames(
     UnreadableFileError
         If frames are damaged.
     """
-    group = file[f"INSTRUMENT/{source.name}/{source.group}"]
+    group, n = file[f"INSTRUMENT/{source.name}/{source.group}"], len(frames)
+    take = (scratch or Scratch()).take
+
+    def read(name: str, *planes: int) -> NDArray[Any]:
+        data = group[name]
+        words = take(name, (n, *planes, *source.shape), data.dtype.newbyteorder("="))
+        _read(data, source, frames, words)
+        return words.reshape(n, *planes, -1)
+
     try:
         if source.detector == "AGIPD":
-            read = _read(group["data"], source, frames, (2, *source.shape))
-            return read.reshape(len(frames), 2, -1), None
-        adc = _read(group["adc"], source, frames, source.shape).reshape(len(frames), -1)
-        if not source.has_codes:
-            return adc, None
-        return adc, _read(group["gain"], source, frames, source.shape).reshape(len(frames), -1)
+            return read("data", 2), None
+        return read("adc"), read("gain") if source.has_codes else None
     except OSError as error:
         raise UnreadableFileError(source.path.name, "a frame is damaged or cut short.") from error
 
 
 def _read(
-    data: h5py.Dataset, source: Source, frames: NDArray[np.int64], shape: tuple[int, ...]
-) -> NDArray[Any]:
+    data: h5py.Dataset, source: Source, frames: NDArray[np.int64], read: NDArray[Any]
+) -> None:
     """
     Read runs of neighbours at once: HDF5 takes long to select frames one by one.
 
     It takes far longer where memory has fewer axes than the file.
     """
-    read = np.empty((len(frames), *shape), data.dtype.newbyteorder("="))
     done = 0
     for start, stop in find_runs(frames, source.cells_per_row):
         row, cell = divmod(start, source.cells_per_row)
@@ -246,7 +252,6 @@ def _read(
             cells = slice(cell, cell + stop - start)
             data.read_direct(part[np.newaxis], np.s_[row : row + 1, cells])
         done += stop - start
-    return read
 
 
 def find_runs(frames: NDArray[np.int64], cells_per_row: int) -> Iterator[tuple[int, int]]:
