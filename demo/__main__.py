@@ -1,5 +1,6 @@
 """``python -m demo``: set the stage, start the services, show the way in."""
 
+import logging
 import os
 import signal
 import socket
@@ -59,6 +60,7 @@ def main() -> None:
 
 def _is_served(stopping: threading.Event) -> bool:
     """Wait for the first page."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request
     for _ in range(60):
         try:
             httpx.get(f"http://127.0.0.1:{_PORT}/sign-in/", timeout=5).raise_for_status()

@@ -145,7 +145,8 @@ def judge_unkept(facts: Unkept) -> Verdict:
     if facts.has_newer_recipe:
         return Verdict(Condition.STALE, ("recipe",), f"{who}. Its recipe has a newer version.")
     if facts.is_by_hand:
-        return Verdict(BY_HAND, detail=f"{who}: no rule keeps it up to date.")
+        by = f"By {facts.by}. " if facts.by else ""
+        return Verdict(BY_HAND, detail=f"{by}No rule keeps it up to date.")
     return Verdict(Condition.ORPHANED, detail=f"{who}: the result stays as it is.")
 
 

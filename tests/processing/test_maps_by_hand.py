@@ -80,7 +80,7 @@ def test_a_map_by_hand_says_who_made_it_and_how(
         "rule": None,
         "condition": "by-hand",
         "reasons": [],
-        "detail": "Ines made it by hand: no rule keeps it up to date.",
+        "detail": "By Ines. No rule keeps it up to date.",
         "recipe": "xrd-map@1.0.0",
         "parameters": {"bins": 300},
         "phases": [],
@@ -91,7 +91,7 @@ def test_a_map_by_hand_says_who_made_it_and_how(
     }
 
     answer = client_of("carlo").get(address(world))
-    for said in ("Lapis lazuli", "made by hand", "Ines made it", "bins 300", "Geometry 0"):
+    for said in ("Lapis lazuli", "made by hand", "By Ines. No rule", "bins 300", "Geometry 0"):
         assert said in text_of(answer), said
     page = answer.content.decode()
     assert f'src="{reverse("dataset-thumbnail", args=[made.pid])}"' in page
@@ -168,7 +168,7 @@ def test_a_public_map_tells_nothing_of_a_hidden_run(
         "title": "A map",
         "condition": "by-hand",  # that its recipe has a newer version would tell which
         "reasons": [],
-        "detail": "It was made by hand: no rule keeps it up to date.",
+        "detail": "No rule keeps it up to date.",
         "recipe": "",
         "parameters": {},
         "phases": [],
