@@ -24,6 +24,8 @@ from processing.recipes.workspace import Workspace
 
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 _START_S = 60
+# Else a kernel tells people how to connect to it, and where its files lie.
+_QUIET = "--log-level=CRITICAL"
 
 
 class _Provisioner(LocalProvisioner):
@@ -31,7 +33,7 @@ class _Provisioner(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         self.process = subprocess.Popen(  # noqa: S603 - this interpreter and its kernel
-            cmd, stdin=subprocess.DEVNULL, env=kwargs.get("env"), cwd=kwargs.get("cwd")
+            [*cmd, _QUIET], stdin=subprocess.DEVNULL, env=kwargs.get("env"), cwd=kwargs.get("cwd")
         )
         self.pid, self.pgid, self.cwd = self.process.pid, None, kwargs.get("cwd")
         return self.connection_info
@@ -110,9 +112,10 @@ def run(manifest: Manifest, folder: Path, work: Workspace, arguments: dict[str, 
     for role, slot in manifest.inputs.items():
         paths = paths_of(arguments.get(role)) or ()
         parameters[role] = list(paths) if slot.many else next(iter(paths), None)
-    for role, written in manifest.outputs.items():
-        parameters[role] = near(work.folder / written.filename)
     executed = next(s.filename for s in manifest.outputs.values() if s.content == "notebook")
+    for role, written in manifest.outputs.items():
+        if written.filename != executed:
+            parameters[role] = near(work.folder / written.filename)
     _Provisioners.instance()  # the factory that kernel managers ask from here on
     total = len(source.cells) + 1  # and the one with the parameters
 

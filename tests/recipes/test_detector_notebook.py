@@ -14,6 +14,7 @@ from processing.recipes.base import Input, Workspace, working_in
 from processing.recipes.dark_characterise import dark_characterise
 from processing.recipes.detector_correct import detector_correct
 from processing.recipes.detector_correct_example import write_example
+from processing.ticket import LogLine
 from tests.makers.tickets import a_ticket, bodies, run
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -24,7 +25,7 @@ def test_the_notebook_corrects_and_keeps_its_plots(tmp_path: Path) -> None:
     inputs = {role: [tmp_path / name for name in names] for role, names in example.inputs.items()}
     manifest = declared.load(NOTEBOOKS / "detector-calibration.toml").manifest
     ticket = a_ticket(manifest, tmp_path, inputs, frames=2)
-    outcome, _ = run(ticket)
+    outcome, said = run(ticket)
     made = bodies(ticket, outcome)
     told = json.loads(made["numbers"])
     assert told["gain_medium"] == [pytest.approx(100 * 30 / 512), "percent"]
@@ -39,6 +40,9 @@ def test_the_notebook_corrects_and_keeps_its_plots(tmp_path: Path) -> None:
     ]
     assert len(pictures) == 3
     assert str(tmp_path) not in made["notebook"].decode()
+    assert [line.text for line in said if isinstance(line, LogLine)] == [
+        "detector-calibration 1.0.0 starts"
+    ], "a kernel would tell where its files lie"
 
 
 def test_the_notebook_refuses_constants_of_another_module(tmp_path: Path) -> None:
