@@ -52,6 +52,15 @@ def test_the_notebook_refuses_constants_of_another_module(tmp_path: Path) -> Non
     assert "holds the constants of JUNGFRAU JNGFR02" in outcome.failure.message
 
 
+def test_the_notebook_names_the_modules_that_there_are(tmp_path: Path) -> None:
+    example = write_example(tmp_path)
+    inputs = {role: [tmp_path / name for name in names] for role, names in example.inputs.items()}
+    manifest = declared.load(NOTEBOOKS / "detector-calibration.toml").manifest
+    outcome, _ = run(a_ticket(manifest, tmp_path, inputs, module="AGIPD00"))
+    assert outcome.failure is not None
+    assert "the run has no module AGIPD00; it has JNGFR01" in outcome.failure.message
+
+
 def test_the_notebook_lies_in_the_repository_without_outputs() -> None:
     path = NOTEBOOKS / "detector-calibration.ipynb"
     notebook = nbformat.read(path, as_version=4)
