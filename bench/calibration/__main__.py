@@ -179,7 +179,7 @@ def _measure_files(ours: Ours) -> dict[str, Any]:
     ]
     ratios = [median(it[0]["wall_s"] / it[place]["wall_s"] for it in rounds) for place in (1, 2)]
     walls = [median(it[place]["wall_s"] for it in rounds) / TRAINS * 1e3 for place in range(3)]
-    say("gzip-1 {:.0f}, float32 {:.1f}, in steps {:.1f} ms a frame".format(*walls))
+    say("gzip-1 {:.0f}, float32 {:.1f}, in steps {:.1f} ms a train".format(*walls))
     say(f"file to file: {ratios[0]:.1f} x as float32, {ratios[1]:.1f} x in steps")
     return {
         "equal": equal,

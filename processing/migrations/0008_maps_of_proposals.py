@@ -18,7 +18,7 @@ SELECT product.id, guard.proposal_id, product.subject_id AS dataset_id, subject.
   JOIN processing_productrule AS rule ON rule.id = product.rule_id
   JOIN processing_recipe AS recipe ON recipe.id = rule.recipe_id
  -- Manifests are compact JSON; of roles for inputs only "contents" speaks.
- WHERE recipe.manifest LIKE '%"content":"xrd-map"%'
+ WHERE recipe.manifest ~ '"content":"(xrd-map|map-composite)"'
 UNION ALL
 SELECT -map.id, guard.proposal_id, map.id, map.start_time, NULL, run.id
   FROM (SELECT DISTINCT proposal_id, dataset_id FROM catalogue_guard) AS guard

@@ -147,6 +147,17 @@ def test_a_proposal_that_is_not_there_is_as_one_that_is_hidden(
         assert "proposal" in text_of(answer)
 
 
+def test_a_composite_that_a_rule_wants_is_a_map_too(machine_of: MachineOf, world: World) -> None:
+    composite = a_manifest(name="colours", outputs={"result": {"content": "map-composite"}})
+    a_rule(world, slug="colours", recipe=a_recipe(composite))
+    a_constant(world, 0)
+    a_scan(world, 1)
+    keep_true(world)
+    (row,) = rows_of(machine_of("ines"), world)
+    assert (row["rule"], row["condition"]) == ("colours", "fresh")
+    assert row["result"] is not None
+
+
 def test_other_products_and_other_proposals_are_no_maps_of_this_one(
     machine_of: MachineOf, world: World, rule: ProductRule
 ) -> None:

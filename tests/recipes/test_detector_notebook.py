@@ -56,13 +56,24 @@ def test_the_notebook_refuses_constants_of_another_module(tmp_path: Path) -> Non
     assert "holds the constants of JUNGFRAU JNGFR02" in outcome.failure.message
 
 
-def test_a_module_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("module", "present", "said"),
+    [
+        ("AGIPD00", "JNGFR01", "the run has no module AGIPD00; it has JNGFR01"),
+        ("JNGFR01", "JNGFR02", "the constants are not of JNGFR01"),
+    ],
+)
+def test_the_notebook_says_what_is_lacking_of_a_module(
+    tmp_path: Path, module: str, present: str, said: str
+) -> None:
     example = write_example(tmp_path)
     inputs = {role: [tmp_path / name for name in names] for role, names in example.inputs.items()}
+    constants = inputs["constants"][0]
+    inputs["constants"] = [constants.rename(constants.with_name(f"dark-{present}.h5"))]
     manifest = declared.load(NOTEBOOKS / "detector-calibration.toml").manifest
-    outcome, _ = run(a_ticket(manifest, tmp_path, inputs, frames=2, module="JNGFR07"))
+    outcome, _ = run(a_ticket(manifest, tmp_path, inputs, module=module))
     assert outcome.failure is not None
-    assert "no module JNGFR07. Choose one of JNGFR01" in outcome.failure.message
+    assert said in outcome.failure.message
 
 
 def test_the_notebook_lies_in_the_repository_without_outputs() -> None:
