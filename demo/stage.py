@@ -90,9 +90,9 @@ class Stage:
     def _declare(self) -> None:
         self.say("Facility: two instruments, three stores, one product rule, from facility.toml.")
         self.folder.mkdir(parents=True, exist_ok=True)
-        # Beside the declaration, which names them: an operator's notebooks lie there too.
-        shutil.copytree(_NOTEBOOKS, self.folder / _NOTEBOOKS.name, dirs_exist_ok=True)
         if not self.declaration.exists():
+            # Beside the declaration, which names them; a change of either stays.
+            shutil.copytree(_NOTEBOOKS, self.folder / _NOTEBOOKS.name, dirs_exist_ok=True)
             shutil.copyfile(_FACILITY, self.declaration)
         _command("apply", self.declaration)
         members = [f"{name}:{role}" for name, (_, role) in PEOPLE.items() if role]
