@@ -262,9 +262,10 @@ def _find_modules(
 
 
 def _tell_missing(work: Workspace, there: list[str], source: str) -> None:
-    if "AGIPD1M" in source and len(there) < MODULES_OF_1M:
-        numbers = {int(name[-2:]) for name in there}
-        lacking = [f"AGIPD{n:02d}" for n in range(MODULES_OF_1M) if n not in numbers]
+    if "AGIPD1M" not in source:
+        return
+    names = [f"AGIPD{number:02d}" for number in range(MODULES_OF_1M)]
+    if lacking := [name for name in names if name not in there]:
         work.warn(f"The run has no file of {', '.join(lacking)}.")
 
 
