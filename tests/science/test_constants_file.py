@@ -156,3 +156,13 @@ def test_a_cut_file_is_refused(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:4000])
     with pytest.raises(UnreadableFileError):
         read_constants(path)
+
+
+def test_a_damaged_head_is_refused(path: Path) -> None:
+    with h5py.File(path) as file:
+        place = h5py.h5o.get_info(file["entry/conditions/bias_v"].id).addr
+    with path.open("r+b") as raw:
+        raw.seek(place)
+        raw.write(b"\xff" * 8)
+    with pytest.raises(UnreadableFileError):
+        read_constants(path)

@@ -287,12 +287,11 @@ def read_conditions_of(path: Path) -> dict[str, float | str]:
 @contextmanager
 def _open(path: Path) -> Iterator[h5py.File]:
     try:
-        file = h5py.File(path, "r", locking=False)
+        with h5py.File(path, "r", locking=False) as file:
+            refuse_foreign(file)
+            yield file
     except OSError as error:
         raise UnreadableFileError(path.name, "it is not HDF5, or cut short.") from error
-    with file:
-        refuse_foreign(file)
-        yield file
 
 
 def _find(group: h5py.Group, name: str, kind: type[Any], file: str) -> Any:
