@@ -239,6 +239,8 @@ def _find_modules(
         raise RecipeError(
             "corr-no-module", f"The run has no {', '.join(lacking)}. It has: {', '.join(there)}."
         )
+    for warning in run.warnings:
+        work.warn(warning)
     _tell_missing(work, there, raws[0].source.name)
     chosen = [raw for raw in raws if not wanted or raw.source.module in wanted]
     for module in sorted({raw.source.module for raw in chosen} - set(constants)):

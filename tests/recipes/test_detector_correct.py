@@ -194,6 +194,12 @@ def test_the_age_of_old_constants_is_told_in_whole_days(
     assert any("1500 days after the run" in it for it in work.warnings)
 
 
+def test_a_sequence_file_that_is_missing_is_told(agipd: dict[str, Any], tmp_path: Path) -> None:
+    files = [it for it in agipd["run"] if it.name != "RAW-R0001-AGIPD00-S00000.h5"]
+    work = correct(agipd | {"run": files}, tmp_path / "out", modules=["AGIPD00"])
+    assert any(it.startswith("AGIPD00 lacks 1 of its files") for it in work.warnings)
+
+
 def test_modules_of_another_detector_stand_in_for_none_of_an_agipd(
     agipd: dict[str, Any], jungfrau: dict[str, Any], tmp_path: Path
 ) -> None:
