@@ -25,7 +25,7 @@ from catalogue.readers.tree import Group
 TRAIN = timedelta(seconds=0.1)  # ten trains a second
 INSTRUMENTS = ("SPB", "FXE", "SQS", "SCS", "MID", "HED", "SXP")
 
-_NAME = re.compile(r"(RAW|CORR)-R(\d+)-([A-Z]+\d*)-S(\d+)\.h5")
+_NAME = re.compile(r"(RAW|CORR)-R(\d+)-([A-Z][A-Z0-9]*)-S(\d+)\.h5")
 # Modules of a JUNGFRAU were called MODULE_1 or RECEIVER-1 before 2021, as those of others are.
 _DETECTOR = re.compile(
     r".+/DET/(?:\d+CH0:xtdf|JNGFR\d+:daqOutput)"

@@ -239,6 +239,8 @@ def _find_modules(
         raise RecipeError(
             "corr-no-module", f"The run has no {', '.join(lacking)}. It has: {', '.join(there)}."
         )
+    for warning in run.warnings:
+        work.warn(warning)
     _tell_missing(work, there, raws[0].source.name)
     chosen = [raw for raw in raws if not wanted or raw.source.module in wanted]
     for module in sorted({raw.source.module for raw in chosen} - set(constants)):
@@ -262,9 +264,10 @@ def _find_modules(
 
 
 def _tell_missing(work: Workspace, there: list[str], source: str) -> None:
-    if "AGIPD1M" in source and len(there) < MODULES_OF_1M:
-        numbers = {int(name[-2:]) for name in there}
-        lacking = [f"AGIPD{n:02d}" for n in range(MODULES_OF_1M) if n not in numbers]
+    if "AGIPD1M" not in source:
+        return
+    names = [f"AGIPD{number:02d}" for number in range(MODULES_OF_1M)]
+    if lacking := [name for name in names if name not in there]:
         work.warn(f"The run has no file of {', '.join(lacking)}.")
 
 

@@ -64,20 +64,24 @@ class ShapeError(DataError):
     what : str
         The array at fault, "mask".
     expected, found : tuple
-        Shapes, slow axis first.
+        Shapes, slow axis first; that of a field without any data is None.
     """
 
-    def __init__(self, what: str, *, expected: Shape, found: Shape) -> None:
+    def __init__(self, what: str, *, expected: Shape, found: Shape | None) -> None:
         self.what = what
         self.expected = expected
         self.found = found
-        hint = " Is it transposed?" if tuple(found[-2:]) == tuple(expected[:-3:-1]) else ""
+        hint = (
+            " Is it transposed?" if found and tuple(found[-2:]) == tuple(expected[:-3:-1]) else ""
+        )
         super().__init__(
             f"The {what} has shape {_times(found)}, expected {_times(expected)}.{hint}"
         )
 
 
-def _times(shape: Shape) -> str:
+def _times(shape: Shape | None) -> str:
+    if shape is None:
+        return "of nothing"
     return " x ".join(map(str, shape)) or "of a single number"
 
 

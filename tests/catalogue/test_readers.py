@@ -360,6 +360,17 @@ def test_a_run_tells_its_detector_and_how_it_was_set(folder: Path) -> None:
     assert known["detector.repetition_rate"] == (1.1, "MHz")
 
 
+def test_control_data_of_an_agipd_may_have_files_of_their_own(folder: Path) -> None:
+    """RAW-R0001-AGIPD1MCTRL00-S00000.h5, since 2020."""
+    pixels = np.zeros((2, 3, 512, 128), np.uint16)
+    run = write_agipd_run(folder / "r1", {0: (pixels, pixels)}, bias_v=200)
+    (control,) = run.glob("*-DA01-*")
+    control.rename(run / control.name.replace("DA01", "AGIPD1MCTRL00"))
+    found = look(run)
+    assert quantities(found)["detector.bias_voltage"] == (200, "V")
+    assert found.warnings == ()
+
+
 def test_a_jungfrau_run_tells_its_settings_too(folder: Path) -> None:
     """Without them a rule that compares voltage and cells would wait for ever."""
     words = {1: np.zeros((2, 3, 512, 1024), np.uint16)}

@@ -326,6 +326,16 @@ def test_jungfrau_modules_are_found_by_the_names_of_before_2021(
     assert (found.offset == 902).all()
 
 
+def test_jungfrau_settings_told_the_forced_gain_as_well(tmp_path: Path, work: Workspace) -> None:
+    """They differ on purpose, and what the light is taken with is the first of them."""
+    words = [np.full((5, 1, 512, 1024), code << 14 | 900, np.uint16) for code in (0, 1, 3)]
+    for place, settings in enumerate(("dynamichg0", "forceswitchg1", "forceswitchg2")):
+        told: Any = {"clock": a_clock(place), "settings": settings, "gain_mode": ""}
+        write_jungfrau_run(tmp_path / GAINS[place], {1: words[place]}, **told)
+    runs = {gain: sorted((tmp_path / gain).iterdir()) for gain in GAINS}
+    assert characterise(runs, **SMALL).conditions["gain_setting"] == "highgain0"
+
+
 def spoil_the_cells(path: Path, image: h5py.Group) -> None:
     image["cellId"][::2, 0] = 9
 

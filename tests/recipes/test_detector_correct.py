@@ -185,6 +185,31 @@ def test_constants_of_later_darks_are_warned_of(agipd: dict[str, Any], tmp_path:
     )
 
 
+def test_the_age_of_old_constants_is_told_in_whole_days(
+    agipd: dict[str, Any], tmp_path: Path
+) -> None:
+    """Not as 1.5e+03 days."""
+    later = constants_of("AGIPD", "AGIPD00", tmp_path, valid_from=START + timedelta(days=1500))
+    work = correct(agipd | {"constants": [later]}, tmp_path / "out")
+    assert any("1500 days after the run" in it for it in work.warnings)
+
+
+def test_a_sequence_file_that_is_missing_is_told(agipd: dict[str, Any], tmp_path: Path) -> None:
+    files = [it for it in agipd["run"] if it.name != "RAW-R0001-AGIPD00-S00000.h5"]
+    work = correct(agipd | {"run": files}, tmp_path / "out", modules=["AGIPD00"])
+    assert any(it.startswith("AGIPD00 lacks 1 of its files") for it in work.warnings)
+
+
+def test_modules_of_another_detector_stand_in_for_none_of_an_agipd(
+    agipd: dict[str, Any], jungfrau: dict[str, Any], tmp_path: Path
+) -> None:
+    """JNGFR01 of the same run is not AGIPD01."""
+    made = agipd | {"run": [*agipd["run"], *jungfrau["run"]]}
+    work = correct(made, tmp_path / "out")
+    assert any(it.startswith("The run has no file of AGIPD01, AGIPD02") for it in work.warnings)
+    assert "There are no constants of JNGFR01: it is left out." in work.warnings
+
+
 def test_constants_that_state_no_time_have_no_age(agipd: dict[str, Any], tmp_path: Path) -> None:
     work = correct(agipd, tmp_path / "out", modules=["AGIPD00"])
     assert "constants_age" not in {it.name for it in work.quantities}

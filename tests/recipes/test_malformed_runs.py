@@ -107,6 +107,12 @@ def ragged(file: h5py.File) -> None:
     cells[0] = [1, 2, 3]
 
 
+def huge(file: h5py.File) -> None:
+    """A field may be any size, as long as nobody writes to it."""
+    del file["INDEX/trainId"]
+    file["INDEX"].create_dataset("trainId", (2**55,), "u8", chunks=(1024,))
+
+
 def image(name: str, value: Any) -> Spoil:
     return lambda file: put(file[IMAGE], name, value)
 
@@ -129,6 +135,7 @@ TREES: dict[str, tuple[Spoil, str, str]] = {
     "the index leads beyond the frames": (index_of(EACH, [2, 2, 2, 2, 9]), "euxfel-index", ""),
     "the index has other trains": (index_of(EACH[:2], FULL[:2]), "euxfel-index", ""),
     "the index is a table": (index_of(EACH[None], FULL[None]), "euxfel-index", ""),
+    "trains beyond any memory": (huge, "euxfel-index", ""),
     "no train": (empty, "euxfel-source-empty", ""),
     "frames are a group": (
         lambda it: (it[IMAGE].pop("data"), it[IMAGE].create_group("data")), "euxfel-source", "",
@@ -198,6 +205,19 @@ def test_a_file_that_was_mended_is_read_anew(sound: Path, tmp_path: Path) -> Non
     with open_run(files) as run:
         assert read_raw_modules(run)[0].n_frames == ROWS
     assert "outside dataset" in str(kept.value)
+
+
+@pytest.mark.parametrize("name", ["/", "METADATA/sample", IMAGE, f"{IMAGE}/length"])
+def test_an_object_with_a_damaged_head_is_refused(sound: Path, tmp_path: Path, name: str) -> None:
+    """Even one that nobody reads: h5py breaks down where a visit of all objects ends badly."""
+    files = sorted(shutil.copytree(sound / "medium", tmp_path / "raw").iterdir())
+    with h5py.File(tmp_path / "raw" / MODULE) as file:
+        place = h5py.h5o.get_info(file[name].id).addr
+    with (tmp_path / "raw" / MODULE).open("r+b") as raw:
+        raw.seek(place)
+        raw.write(b"\xff" * 8)
+    refused = refusal(tmp_path, lambda: detector_correct(files, [sound / "dark-AGIPD00.h5"]))
+    assert refused.code == "file-unreadable"
 
 
 def test_a_condition_in_words_is_not_stated(sound: Path, tmp_path: Path) -> None:

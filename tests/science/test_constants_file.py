@@ -93,7 +93,8 @@ def forget(name: str) -> Callable[[h5py.File], None]:
 
 def replace(name: str, **told: object) -> Callable[[h5py.File], None]:
     def do(file: h5py.File) -> None:
-        del file["entry"][name]
+        if name in file["entry"]:
+            del file["entry"][name]
         file["entry"].create_dataset(name, **told)
 
     return do
@@ -104,16 +105,39 @@ def link_outside(file: h5py.File) -> None:
     file["entry/noise"] = h5py.ExternalLink("other.h5", "/noise")
 
 
+def take_from_outside(name: str) -> Callable[[h5py.File], None]:
+    """Have a word in the file of someone else; refusals tell words."""
+
+    def do(file: h5py.File) -> None:
+        if name in file["entry"]:
+            del file["entry"][name]
+        stored = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        stored.set_external(b"secret.txt", 0, 9)
+        kind, space = h5py.h5t.py_create("S9"), h5py.h5s.create(h5py.h5s.SCALAR)
+        h5py.h5d.create(file["entry"].id, name.encode(), kind, space, stored)
+
+    return do
+
+
 @pytest.mark.parametrize(
     ("spoil", "kind"),
     [
         (forget("noise"), MissingFieldError),
         (forget("conditions"), MissingFieldError),
-        (link_outside, MissingFieldError),
+        (link_outside, ForeignFileError),
         (lambda file: file["entry"].attrs.__setitem__("detector", "LPD"), MissingFieldError),
         (replace("noise", shape=(3, 2, 512, 128), dtype="S3"), MissingFieldError),
         (replace("noise", shape=(3, 1, 512, 128), dtype="f4"), ShapeError),
         (replace("offset", shape=(3, 10**6, 512, 128), dtype="f4", chunks=True), ShapeError),
+        (replace("offset", data=h5py.Empty("f4")), ShapeError),
+        (replace("level", data=h5py.Empty("f4")), ShapeError),
+        (replace("valid_from", data=h5py.Empty("S9")), ShapeError),
+        (replace("conditions/bias_v", data=np.void(b"300")), MissingFieldError),
+        (replace("conditions/bias_v", shape=(), dtype=h5py.vlen_dtype("u2")), MissingFieldError),
+        (take_from_outside("conditions/bias_v"), ForeignFileError),
+        (take_from_outside("valid_from"), ForeignFileError),
+        (lambda file: file["entry"].attrs.__setitem__("detector", ["AGIPD"] * 2),
+         MissingFieldError),
         (replace("noise", shape=(3, 2, 512, 128), dtype="f4",
                  external=[("raw.bin", 0, h5py.h5f.UNLIMITED)]), ForeignFileError),
     ],
@@ -130,5 +154,15 @@ def test_a_file_that_is_not_what_it_says_is_refused(
 
 def test_a_cut_file_is_refused(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:4000])
+    with pytest.raises(UnreadableFileError):
+        read_constants(path)
+
+
+def test_a_damaged_head_is_refused(path: Path) -> None:
+    with h5py.File(path) as file:
+        place = h5py.h5o.get_info(file["entry/conditions/bias_v"].id).addr
+    with path.open("r+b") as raw:
+        raw.seek(place)
+        raw.write(b"\xff" * 8)
     with pytest.raises(UnreadableFileError):
         read_constants(path)

@@ -16,7 +16,13 @@ from processing.science.calibration.conditions import compare
 from processing.science.calibration.constants_file import DarkConstants
 from processing.science.calibration.planes import Scaling, as_integers, make_planes, read_gains
 from processing.science.calibration.raw_module import Source, find_runs, read_frames
-from processing.science.errors import GainsError, MissingFieldError, ShapeError, UnreadableFileError
+from processing.science.errors import (
+    ForeignFileError,
+    GainsError,
+    MissingFieldError,
+    ShapeError,
+    UnreadableFileError,
+)
 
 SHAPE = (3, 1, 2, 4)
 
@@ -128,6 +134,11 @@ def test_files_of_gains_are_checked(tmp_path: Path) -> None:
     with h5py.File(path, "r+") as file:
         file["entry/gain"].attrs["units"] = "ADU/keV"
     with pytest.raises(ShapeError, match="gain of JNGFR01"):
+        read_gains(path, "JNGFR01")
+    other = path.rename(tmp_path / "gain-of-another.h5")
+    with h5py.File(path, "w") as file:
+        file["entry"] = h5py.ExternalLink(str(other), "/entry")
+    with pytest.raises(ForeignFileError):
         read_gains(path, "JNGFR01")
 
 

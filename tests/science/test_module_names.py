@@ -49,6 +49,7 @@ def test_a_module_is_known_by_its_source(source: str, expected: ModuleName) -> N
         f"{SPB}/DET/0CH0:preview",
         "SPB_IRDA_JF4M/DET/CONTROL",
         f"{SPB}/CORR/STITCHED:output",
+        f"{SPB}/DET/{'1' * 5000}CH0:xtdf",  # more digits than Python takes for a number
     ],
 )
 def test_other_sources_are_no_modules_of_these(source: str) -> None:

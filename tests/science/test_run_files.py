@@ -34,3 +34,11 @@ def test_a_huge_number_in_a_name_costs_no_time(run: Path) -> None:
     (run / FIRST.replace("S00000", "S00002")).rename(run / FIRST.replace("S00000", f"S{10**15}"))
     (told,) = warnings_of(run)
     assert f"lacks {10**15 - 2} of its files, the first is sequence 00002" in told
+
+
+def test_control_data_of_an_agipd_have_files_of_their_own_since_2020(run: Path) -> None:
+    """Without them no condition of constants is compared."""
+    (control,) = run.glob("*JNGFRCTRL00*")
+    control.rename(run / "RAW-R0001-AGIPD1MCTRL00-S00000.h5")
+    with open_run(sorted(run.iterdir())) as opened:
+        assert opened.control_sources == ["SPB_IRDA_JF4M/DET/CONTROL"]

@@ -31,4 +31,6 @@ class Age:
 
     def _span(self) -> str:
         days = abs(self.days)
+        if days >= 100:
+            return f"{days:.0f} days"
         return f"{days:.3g} days" if days >= 1 else f"{24 * days:.2g} hours"

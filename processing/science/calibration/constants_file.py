@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from processing.science.calibration.bad_pixels import BadPixel
 from processing.science.errors import (
     DataError,
-    ForeignFileError,
     MissingFieldError,
     ShapeError,
     UnreadableFileError,
 )
 from processing.science.euxfel.detectors import PIXELS, Detector
+from processing.science.euxfel.soundness import refuse_foreign
 from processing.science.process import Provenance, write_process
 
 Plane = NDArray[np.float32]
@@ -277,22 +277,25 @@ def read_conditions_of(path: Path) -> dict[str, float | str]:
 
     Raises
     ------
-    UnreadableFileError, MissingFieldError
-        If it is not HDF5, or states none.
+    UnreadableFileError, MissingFieldError, ForeignFileError
+        If it is not HDF5, states none, or has bytes in another file.
     """
     with _open(path) as file:
         return _conditions(_find(file, "entry", h5py.Group, path.name), path.name)
 
 
-def _open(path: Path) -> h5py.File:
+@contextmanager
+def _open(path: Path) -> Iterator[h5py.File]:
     try:
-        return h5py.File(path, "r", locking=False)
+        with h5py.File(path, "r", locking=False) as file:
+            refuse_foreign(file)
+            yield file
     except OSError as error:
         raise UnreadableFileError(path.name, "it is not HDF5, or cut short.") from error
 
 
 def _find(group: h5py.Group, name: str, kind: type[Any], file: str) -> Any:
-    """Open what a group itself holds: no link leads out of the file."""
+    """Open what a group itself holds."""
     link = group.get(name, getlink=True)
     found = group.get(name) if isinstance(link, h5py.HardLink) else None
     if not isinstance(found, kind):
@@ -301,7 +304,7 @@ def _find(group: h5py.Group, name: str, kind: type[Any], file: str) -> Any:
 
 
 def _check_shapes(fields: Mapping[str, h5py.Dataset], detector: Detector) -> None:
-    offset = fields["offset"].shape
+    offset: tuple[int, ...] = fields["offset"].shape or ()
     cells = offset[1] if len(offset) == 4 and 0 < offset[1] <= MAX_CELLS else "cells"
     for name, data in fields.items():
         expected = ((_PLANES | _LEVELS)[name], cells, *PIXELS[detector])
@@ -310,9 +313,6 @@ def _check_shapes(fields: Mapping[str, h5py.Dataset], detector: Detector) -> Non
 
 
 def _read(data: h5py.Dataset, cells: slice | Sequence[int], file: str) -> NDArray[Any]:
-    if data.is_virtual or data.external:
-        kind = "virtual-source" if data.is_virtual else "external-storage"
-        raise ForeignFileError(kind, data.name, "constants are stored in their own file.")
     if data.dtype.kind not in "fiu":
         raise MissingFieldError(file, f"numbers in {data.name}", [str(data.dtype)])
     try:
@@ -342,8 +342,10 @@ def _conditions(entry: h5py.Group, file: str) -> dict[str, float | str]:
         data = _find(group, name, h5py.Dataset, file)
         if data.shape != ():
             raise ShapeError(f"condition {name}", expected=(), found=data.shape)
-        value = data[()]
-        conditions[name] = _text(value) if data.dtype.kind in "OS" else float(value)
+        is_text = h5py.check_string_dtype(data.dtype) is not None
+        if not is_text and data.dtype.kind not in "biuf":
+            raise MissingFieldError(file, f"number or text as condition {name}", [str(data.dtype)])
+        conditions[name] = _text(data[()]) if is_text else float(data[()])
     return conditions
 
 
@@ -368,7 +370,9 @@ def _validity(entry: h5py.Group, file: str) -> datetime | None:
 
 
 def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value or "")
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return "" if value is None else str(value)
 
 
 def _group(parent: h5py.Group, name: str, nx_class: str, **attributes: Any) -> h5py.Group:

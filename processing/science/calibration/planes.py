@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from processing.science.calibration.constants_file import DarkConstants, read_constants
 from processing.science.errors import GainsError, MissingFieldError, ShapeError, UnreadableFileError
+from processing.science.euxfel.soundness import refuse_foreign
 
 Unit = Literal["ADU", "keV", "photon"]
 
@@ -167,16 +168,18 @@ def read_gains(path: Path, module: str) -> NDArray[np.float32]:
         If there are no gains of that module in that unit.
     ShapeError
         If they have other axes.
+    ForeignFileError
+        If their bytes lie in another file.
     """
     try:
         with h5py.File(path, "r", locking=False) as file:
+            refuse_foreign(file)
             gain = file.get("entry/gain")
             if not isinstance(gain, h5py.Dataset) or gain.dtype.kind not in "fiu":
                 raise MissingFieldError(path.name, "field /entry/gain", sorted(file))
-            if gain.attrs.get("units") != GAIN_UNITS:
-                raise MissingFieldError(
-                    path.name, f"gains in {GAIN_UNITS}", [str(gain.attrs.get("units"))]
-                )
+            units = str(gain.attrs.get("units"))
+            if units != GAIN_UNITS:
+                raise MissingFieldError(path.name, f"gains in {GAIN_UNITS}", [units])
             if gain.ndim != 4 or gain.shape[0] != 3:
                 expected = (3, "cells", "y", "x")
                 raise ShapeError(f"gain of {module}", expected=expected, found=gain.shape)

@@ -24,6 +24,16 @@ _WORDS: dict[Detector, dict[str, str]] = {
     "AGIPD": {},
     "JUNGFRAU": {"gain_setting": "settings", "gain_mode": "gainMode"},
 }
+# Before JUNGFRAU had a gainMode its settings told the mode as well, and nothing else where a
+# gain was forced.
+_OLD_SETTINGS: dict[float | str, dict[str, float | str]] = {
+    "dynamicgain": {"gain_setting": "gain0", "gain_mode": "dynamic"},
+    "dynamichg0": {"gain_setting": "highgain0", "gain_mode": "dynamic"},
+    "fixgain1": {"gain_mode": "fixg1"},
+    "fixgain2": {"gain_mode": "fixg2"},
+    "forceswitchg1": {"gain_mode": "forceswitchg1"},
+    "forceswitchg2": {"gain_mode": "forceswitchg2"},
+}
 _DIGITS = 6  # a voltage is measured, and an exposure stored in single precision
 
 
@@ -65,4 +75,7 @@ def read_conditions(run: Run, detector: str, module: ModuleFrames) -> dict[str, 
         for source in sources:
             if word := run.text(source, key):
                 stated.setdefault(name, word)
+    if (told := _OLD_SETTINGS.get(stated.get("gain_setting", ""))) is not None:
+        del stated["gain_setting"]
+        stated |= told
     return stated

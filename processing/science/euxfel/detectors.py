@@ -28,11 +28,11 @@ CELLS: dict[Detector, str] = {"AGIPD": "cellId", "JUNGFRAU": "memoryCell"}
 _SHORT: dict[Detector, str] = {"AGIPD": "AGIPD", "JUNGFRAU": "JNGFR"}
 _RAW = {"AGIPD": "xtdf", "JUNGFRAU": "daqOutput"}
 _SOURCES: dict[Detector, re.Pattern[str]] = {
-    "AGIPD": re.compile(r"([^/]*AGIPD[^/]*)/(DET|CORR)/(\d+)CH0:(\w+)"),
+    "AGIPD": re.compile(r"([^/]*AGIPD[^/]*)/(DET|CORR)/(\d{1,3})CH0:(\w+)"),
     # Other detectors have a MODULE_1 as well.
     "JUNGFRAU": re.compile(
         r"([^/]+(?=/\w+/JNGFR)|[^/]*(?:JNGFR|JF|JUNGF)[^/]*)"
-        r"/(DET|CORR)/(?:JNGFR|MODULE_|RECEIVER-)(\d+):(\w+)"
+        r"/(DET|CORR)/(?:JNGFR|MODULE_|RECEIVER-)(\d{1,3}):(\w+)"
     ),
 }
 

@@ -26,7 +26,7 @@ from processing.science.errors import (
 )
 from processing.science.euxfel.soundness import BROKEN, refuse_foreign, refusing_malformed
 
-_NAME = re.compile(r"(RAW|CORR)-R(\d+)-([A-Z]+\d*)-S(\d+)\.h5")
+_NAME = re.compile(r"(RAW|CORR)-R(\d+)-([A-Z][A-Z0-9]*)-S(\d+)\.h5")
 _SHOWN = 5
 
 

@@ -27,6 +27,7 @@ BROKEN = (
     AttributeError,
     ArithmeticError,
     RuntimeError,
+    MemoryError,  # of a shape that nobody could have written
 )
 
 
@@ -77,20 +78,31 @@ def refuse_foreign(file: h5py.File) -> None:
     ------
     ForeignFileError
         If a link, the source of a virtual field or a raw file leads to another one.
+    OSError
+        If something in it is damaged.
     """
 
-    def look(name: bytes, link: Any) -> ForeignFileError | None:
-        kind = None
-        if link.type == h5py.h5l.TYPE_HARD:
-            kind = _leads_out(h5py.h5o.open(file.id, name))
-        elif link.type != h5py.h5l.TYPE_SOFT:
-            kind = "external-link"
+    def look(name: bytes, link: Any) -> Exception | None:
         path = "/" + name.decode("utf-8", "replace")
+        try:
+            kind = _find_way_out(file, name, link)
+        except (OSError, *BROKEN) as error:
+            return OSError(f"{path} is damaged ({error}).")
         return None if kind is None else ForeignFileError(kind, path, _REASON)
 
     # h5py stops at what the function returns, and breaks down if it raises.
-    if found := file.id.links.visit(look, info=True):
+    try:
+        found = file.id.links.visit(look, info=True)
+    except BROKEN as error:
+        raise OSError(f"A group is damaged ({error}).") from error
+    if found is not None:
         raise found
+
+
+def _find_way_out(file: h5py.File, name: bytes, link: Any) -> str | None:
+    if link.type == h5py.h5l.TYPE_HARD:
+        return _leads_out(h5py.h5o.open(file.id, name))
+    return None if link.type == h5py.h5l.TYPE_SOFT else "external-link"
 
 
 def _leads_out(found: Any) -> str | None:
