@@ -117,6 +117,18 @@ def test_gains_of_other_pixels_are_refused() -> None:
             make_planes(dark(), np.ones(shape, np.float32), Scaling("keV"))
 
 
+def test_of_gains_of_many_cells_only_those_that_are_wanted_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "gains.h5"
+    with h5py.File(path, "w") as file:
+        many = 10**7  # 60 TB, of which nothing is written
+        gain = file.create_dataset(
+            "entry/gain", (3, many, 512, 1024), np.float32, chunks=(1, 1, 512, 1024)
+        )
+        gain.attrs["units"] = "ADU/keV"
+        gain[:, 7] = 40
+    assert (read_gains(path, "JNGFR01", slice(7, 8)) == 40).all()
+
+
 def test_a_unit_without_gains_is_refused() -> None:
     with pytest.raises(GainsError, match="Signals in keV need the gain of each stage"):
         make_planes(dark(), None, Scaling("keV"))

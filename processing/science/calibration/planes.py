@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from processing.science.calibration.constants_file import DarkConstants, read_constants
 from processing.science.errors import GainsError, MissingFieldError, ShapeError, UnreadableFileError
+from processing.science.euxfel.detectors import PIXELS
 from processing.science.euxfel.soundness import refuse_foreign
 
 Unit = Literal["ADU", "keV", "photon"]
@@ -144,7 +145,7 @@ def as_integers(thresholds: NDArray[np.float32]) -> NDArray[np.int32]:
     return np.asarray(np.clip(lowest, 0, NEVER), np.int32)
 
 
-def read_gains(path: Path, module: str) -> NDArray[np.float32]:
+def read_gains(path: Path, module: str, cells: slice = slice(None)) -> NDArray[np.float32]:
     """
     Read the gains of a module's pixels.
 
@@ -154,6 +155,8 @@ def read_gains(path: Path, module: str) -> NDArray[np.float32]:
         ``/entry/gain`` of shape (3, cells or 1, y, x), in ADU/keV.
     module : str
         Whose file it should be, "JNGFR01".
+    cells : slice
+        Of which memory cells, where each has gains of its own.
 
     Returns
     -------
@@ -180,10 +183,10 @@ def read_gains(path: Path, module: str) -> NDArray[np.float32]:
             units = str(gain.attrs.get("units"))
             if units != GAIN_UNITS:
                 raise MissingFieldError(path.name, f"gains in {GAIN_UNITS}", [units])
-            if gain.ndim != 4 or gain.shape[0] != 3:
+            if gain.ndim != 4 or gain.shape[0] != 3 or gain.shape[2:] not in PIXELS.values():
                 expected = (3, "cells", "y", "x")
                 raise ShapeError(f"gain of {module}", expected=expected, found=gain.shape)
-            return np.asarray(gain[()], np.float32)
+            return np.asarray(gain[:, cells if gain.shape[1] > 1 else slice(None)], np.float32)
     except OSError as error:
         raise UnreadableFileError(path.name, "it is not HDF5, or cut short.") from error
 
@@ -215,9 +218,7 @@ def read_planes(
     read = read_constants(constants, slice(*cells))
     found = None
     if gains is not None:
-        found = read_gains(gains, module)
-        if found.shape[1] > 1:
-            found = found[:, slice(*cells)]
+        found = read_gains(gains, module, slice(*cells))
     return make_planes(read, found, scaling)
 
 
