@@ -115,4 +115,4 @@ def _leads_out(found: Any) -> str | None:
     return None
 
 
-_REASON = "what it holds lies in another file. Register the raw files themselves."
+_REASON = "what it holds lies in another file. Register the files that hold the data themselves."
