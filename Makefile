@@ -102,7 +102,7 @@ unit: setup judges
 
 journeys: setup
 	@$(BIN)/python -m tests.journeys.browser
-	$(BIN)/pytest tests/journeys
+	$(BIN)/pytest --numprocesses 2 tests/journeys
 
 docs: setup
 	$(BIN)/pytest tests/docs
