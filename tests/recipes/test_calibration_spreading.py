@@ -1,6 +1,5 @@
 """Constants and corrected runs do not depend on who computes, nor memory on their length."""
 
-import logging
 import os
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from processing.recipes.fan_out import Executor
 from processing.science.calibration.constants_file import DarkConstants, write_constants
 from processing.science.process import Provenance
 from processing.ticket import Cluster
+from tests.makers.clusters import two_workers
 
 GAINS = ("high", "medium", "low")
 LEVELS = (5200, 6100, 6900)  # ADU, of signal and gain level
@@ -92,13 +92,7 @@ def write_level_constants(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
-    with LocalCluster(
-        n_workers=2,
-        threads_per_worker=2,
-        host="127.0.0.1",
-        scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-        silence_logs=logging.CRITICAL,
-    ) as cluster:
+    with two_workers(threads=2) as cluster:
         yield cluster
 
 

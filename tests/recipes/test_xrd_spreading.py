@@ -1,6 +1,5 @@
 """A map does not depend on who integrates it, and its memory not on its length."""
 
-import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from processing.recipes.base import Workspace, working_in
 from processing.recipes.fan_out import Executor, Processes, Threads, in_threads, open_local
 from processing.recipes.xrd_map import xrd_map
 from processing.ticket import Cluster, Event, Progress
+from tests.makers.clusters import two_workers
 from tests.makers.layouts import BINS, Compression, Layout, make_frames, write_geometry, write_scan
 
 FRAMES = 300  # three ranges
@@ -39,13 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
-    with LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-        silence_logs=logging.CRITICAL,
-    ) as cluster:
+    with two_workers(threads=1) as cluster:
         yield cluster
 
 
