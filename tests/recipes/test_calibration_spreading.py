@@ -1,6 +1,5 @@
 """Constants and corrected runs do not depend on who computes, nor memory on their length."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,16 +13,12 @@ from distributed import LocalCluster
 from extra_data.tests.mockdata import write_file
 from extra_data.tests.mockdata.detectors import AGIPDModule
 
-from processing.chunks.cluster import open_executor
-from processing.chunks.place import Place
-from processing.recipes.base import Input, Recipe, Workspace, working_in
+from processing.recipes.base import Input, Workspace, working_in
 from processing.recipes.dark_characterise import dark_characterise
 from processing.recipes.detector_correct import detector_correct
-from processing.recipes.fan_out import Executor
 from processing.science.calibration.constants_file import DarkConstants, write_constants
 from processing.science.process import Provenance
-from processing.ticket import Cluster
-from tests.makers.clusters import two_workers
+from tests.makers.clusters import on, two_workers
 
 GAINS = ("high", "medium", "low")
 LEVELS = (5200, 6100, 6900)  # ADU, of signal and gain level
@@ -31,8 +26,6 @@ SOURCE = "SPB_DET_AGIPD1M-1/DET/0CH0"
 SHAPE = (512, 128)
 CELLS = 3
 SMALL: dict[str, Any] = {"min_trains": 5, "max_bad": 1.0}
-
-Opener = Callable[[int, Callable[[Any], Any]], Executor]
 
 
 def write_sparse_run(folder: Path, number: int, level: int, trains: int, cells: int = 1) -> Path:
@@ -94,32 +87,6 @@ def write_level_constants(folder: Path) -> Path:
 def cluster() -> Iterator[LocalCluster]:
     with two_workers(threads=2) as cluster:
         yield cluster
-
-
-def on(cluster: LocalCluster, recipe: Recipe, slots: int) -> Opener:
-    """Compute so many chunks at once on a cluster, which keeps its processes for the next map."""
-    manifest = recipe.manifest
-    kernels = Path(os.environ["NUMBA_CACHE_DIR"])  # noqa: TID251 - set for all tests
-    place = Place(
-        run=manifest.name,
-        entry=manifest.entry,
-        manifest=manifest.digest,
-        environment=manifest.environment.digest,
-        clock="2026-11-21T12:00:00+00:00",
-        seed=0,
-        cores=1,
-        memory_bytes=2**31,
-        cache=str(kernels.parents[1]),
-    )
-
-    def open_far(cores: int, function: Callable[[Any], Any]) -> Executor:
-        told: list[str] = []
-        where = Cluster(scheduler=cluster.scheduler_address, slots=slots)
-        executor = open_executor(where, place, told.append, cores, function)
-        assert told == [f"Up to {slots} chunks at once are computed on a cluster of 4 threads."]
-        return executor
-
-    return open_far
 
 
 def written(folder: Path, compute: Callable[[], Any], **wanted: Any) -> dict[str, bytes]:

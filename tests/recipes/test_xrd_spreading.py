@@ -14,14 +14,13 @@ from distributed import LocalCluster
 from processing.chunks.cluster import open_executor
 from processing.chunks.place import Place
 from processing.recipes.base import Workspace, working_in
-from processing.recipes.fan_out import Executor, Processes, Threads, in_threads, open_local
+from processing.recipes.fan_out import Processes, Threads, in_threads, open_local
 from processing.recipes.xrd_map import xrd_map
 from processing.ticket import Cluster, Event, Progress
-from tests.makers.clusters import two_workers
+from tests.makers.clusters import Opener, on, two_workers
 from tests.makers.layouts import BINS, Compression, Layout, make_frames, write_geometry, write_scan
 
 FRAMES = 300  # three ranges
-Opener = Callable[[int, Callable[[Any], Any]], Executor]
 
 
 @pytest.fixture(scope="module")
@@ -80,26 +79,8 @@ def test_one_two_and_four_threads_write_the_same_bytes(
 def test_processes_and_a_cluster_write_the_same_bytes(
     folder: Path, tmp_path: Path, cluster: LocalCluster
 ) -> None:
-    told: list[str] = []
-    manifest = xrd_map.manifest
-    place = Place(
-        run="map.1",
-        entry=manifest.entry,
-        manifest=manifest.digest,
-        environment=manifest.environment.digest,
-        clock="2026-11-21T12:00:00+00:00",
-        seed=0,
-        cores=1,
-        memory_bytes=2**31,
-    )
-
-    def far(cores: int, function: Callable[[Any], Any]) -> Executor:
-        where = Cluster(scheduler=cluster.scheduler_address, slots=2)
-        return open_executor(where, place, told.append, cores, function)
-
     alone = integrate(folder, tmp_path / "alone")
-    assert integrate(folder, tmp_path / "far", opener=far) == alone
-    assert told == ["Up to 2 chunks at once are computed on a cluster of 2 threads."]
+    assert integrate(folder, tmp_path / "far", opener=on(cluster, xrd_map, slots=2)) == alone
     assert integrate(folder, tmp_path / "apart", opener=lambda *_: Processes(2)) == alone
 
 
